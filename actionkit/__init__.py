@@ -1,0 +1,50 @@
+"""actionkit: petitions and letters to officials, self-hosted.
+
+`create_app` is the only place that knows every feature.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Flask
+from flask_mail import Mail
+
+from actionkit import assets, countries, db, errors, jobs, languages, logs, security, text
+from actionkit.campaigns.models import LetterMode, Phase
+from actionkit.campaigns.views import blueprint as campaigns_blueprint
+from actionkit.delivery import dev_views
+from actionkit.delivery.views import blueprint as health_blueprint
+from actionkit.letters import compose
+from actionkit.signing.views import blueprint as signing_blueprint
+from config import Config
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def create_app(config: Config) -> Flask:
+    """The application. In production an unsafe setting ends the process with one clear line."""
+    app = Flask("actionkit", template_folder=str(ROOT / "templates"), static_folder=None)
+    app.config.update(config.to_flask())
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.globals.update(
+        country_name=lambda code: countries.name(code, languages.current()),
+        absolute_url=security.absolute_url,
+        letter_html=compose.as_html,
+        LetterMode=LetterMode,
+        Phase=Phase,
+    )
+    app.jinja_env.filters["markdown"] = text.to_html
+
+    logs.init_app(app)
+    db.init_app(app)
+    Mail(app)
+    security.init_app(app)
+    languages.init_app(app)
+    assets.init_app(app)
+    errors.init_app(app)
+    dev_views.init_app(app)
+    for blueprint in (health_blueprint, campaigns_blueprint, signing_blueprint):
+        app.register_blueprint(blueprint)
+    app.extensions["celery"] = jobs.make_celery(app)
+    return app

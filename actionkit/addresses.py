@@ -1,0 +1,50 @@
+"""E-mail addresses: email-validator behind one door.
+
+No look-up leaves the machine: a name server that is down must not stop a signature.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+from email_validator import EmailNotValidError, ValidatedEmail, validate_email
+
+LONGEST = 254
+"""Characters of an address (RFC 5321 4.5.3.1.3, less the two angle brackets)."""
+
+
+class AddressInvalid(ValueError):
+    """The text is no e-mail address that mail can be sent to. Its text never holds the address."""
+
+
+def _parse(text: str) -> ValidatedEmail:
+    if len(text) > LONGEST:
+        raise AddressInvalid("too long")
+    try:
+        return validate_email(text, check_deliverability=False)
+    except EmailNotValidError:
+        raise AddressInvalid("not an address") from None
+
+
+def normalise(text: str) -> str:
+    """The address as it is stored and shown: NFC, domain in lower case and in its own script.
+
+    Raises `AddressInvalid`: display names, quoted local parts, comments, address literals,
+    control characters and several addresses are none.
+    """
+    return _parse(text).normalized
+
+
+def canonical(address: str) -> str:
+    """What makes two spellings one person: lower case, NFC, the domain as A-labels (RFC 5890)."""
+    parsed = _parse(address)
+    return f"{unicodedata.normalize('NFC', parsed.local_part.lower())}@{parsed.ascii_domain.lower()}"
+
+
+def for_envelope(address: str) -> str:
+    """The address as SMTP takes it: the domain as A-labels, the local part as it is.
+
+    What is still not ASCII needs a relay with SMTPUTF8 (RFC 6531).
+    """
+    parsed = _parse(address)
+    return f"{parsed.local_part}@{parsed.ascii_domain}"

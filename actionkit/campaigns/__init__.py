@@ -1,0 +1,1 @@
+"""What people are asked to support: programs, campaigns in their languages, officials, updates, stories, resources."""

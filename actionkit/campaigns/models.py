@@ -1,0 +1,256 @@
+"""Programs, campaigns in their languages, officials, updates, stories and resources."""
+
+from __future__ import annotations
+
+import datetime as dt
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from actionkit.db import Base, new_public_id, now
+
+CONFIRM_AFTER_CLOSING = dt.timedelta(hours=24)
+"""Who signed before the end may still confirm for a day."""
+
+
+class CampaignState(StrEnum):
+    """What staff decided; whether it can be signed is `Campaign.phase`."""
+
+    DRAFT = "draft"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class Phase(StrEnum):
+    """Where a campaign is at a moment, by its state and by the clock of its own time zone."""
+
+    DRAFT = "draft"
+    UPCOMING = "upcoming"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class Outcome(StrEnum):
+    WON = "won"
+    LOST = "lost"
+    ENDED = "ended"
+
+
+class LetterMode(StrEnum):
+    """EACH: one letter from each supporter to each official. NONE: a petition without letters."""
+
+    EACH = "each"
+    NONE = "none"
+
+
+class ReplyTo(StrEnum):
+    SUPPORTER = "supporter"
+    NONE = "none"
+
+
+class Program(Base):
+    """A program area: what a group of campaigns has in common."""
+
+    __tablename__ = "programs"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(sa.String(100), unique=True)
+    title: Mapped[str] = mapped_column(sa.String(300))
+    quotation: Mapped[str] = mapped_column(sa.Text, default="")
+    quotation_source: Mapped[str] = mapped_column(sa.String(300), default="")
+    language: Mapped[str] = mapped_column(sa.String(35), default="en")
+    position: Mapped[int] = mapped_column(default=0)
+    body: Mapped[str] = mapped_column(sa.Text, default="")
+    links: Mapped[list[ProgramLink]] = relationship(order_by="ProgramLink.position", cascade="all, delete-orphan")
+
+
+class ProgramLink(Base):
+    """A link to a sister initiative."""
+
+    __tablename__ = "program_links"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    program_id: Mapped[int] = mapped_column(sa.ForeignKey("programs.id", ondelete="CASCADE"), index=True)
+    position: Mapped[int]
+    title: Mapped[str] = mapped_column(sa.String(300))
+    url: Mapped[str] = mapped_column(sa.String(2000))
+
+
+class Official(Base):
+    """An office that is written to, kept once and used by many campaigns."""
+
+    __tablename__ = "officials"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(sa.String(100), unique=True)
+    name: Mapped[str] = mapped_column(sa.String(200))
+    salutation: Mapped[str] = mapped_column(sa.String(200), default="")
+    office: Mapped[str] = mapped_column(sa.String(300), default="")
+    organisation: Mapped[str] = mapped_column(sa.String(300), default="")
+    country: Mapped[str] = mapped_column(sa.String(2), default="")
+    language: Mapped[str] = mapped_column(sa.String(35), default="en")
+    email: Mapped[str] = mapped_column(sa.String(320))
+    postal_address: Mapped[str] = mapped_column(sa.String(500), default="")
+
+
+class Campaign(Base):
+    """One demand to one country's officials."""
+
+    __tablename__ = "campaigns"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(sa.String(100), unique=True)
+    program_id: Mapped[int] = mapped_column(sa.ForeignKey("programs.id"), index=True)
+    country: Mapped[str] = mapped_column(sa.String(2))
+    state: Mapped[str] = mapped_column(sa.String(10), default=CampaignState.DRAFT)
+    outcome: Mapped[str | None] = mapped_column(sa.String(10))
+    goal: Mapped[int] = mapped_column(default=0)
+    opens_on: Mapped[dt.date | None]
+    closes_on: Mapped[dt.date | None]
+    closed_at: Mapped[dt.datetime | None]
+    """When the clock or a person closed it; set once."""
+    timezone: Mapped[str] = mapped_column(sa.String(64), default="UTC")
+    language: Mapped[str] = mapped_column(sa.String(35), default="en")
+    letters: Mapped[str] = mapped_column(sa.String(10), default=LetterMode.EACH)
+    is_letter_editable: Mapped[bool] = mapped_column(default=False)
+    letters_per_hour: Mapped[int | None]
+    reply_to: Mapped[str] = mapped_column(sa.String(10), default=ReplyTo.SUPPORTER)
+    created_at: Mapped[dt.datetime] = mapped_column(default=now)
+
+    program: Mapped[Program] = relationship()
+    texts: Mapped[list[CampaignText]] = relationship(cascade="all, delete-orphan", order_by="CampaignText.language")
+    seats: Mapped[list[CampaignOfficial]] = relationship(
+        cascade="all, delete-orphan", order_by="CampaignOfficial.position"
+    )
+
+    @property
+    def officials(self) -> list[Official]:
+        return [seat.official for seat in self.seats]
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Its languages, its own first."""
+        others = sorted(text.language for text in self.texts if text.language != self.language)
+        return (self.language, *others)
+
+    def text_in(self, language: str) -> CampaignText:
+        """Its text in a language, or in its own where it lacks that one."""
+        by_language = {text.language: text for text in self.texts}
+        return by_language.get(language) or by_language[self.language]
+
+    # ------------------------------------------------------------ its time
+
+    def _starts(self, day: dt.date) -> dt.datetime:
+        """The first moment of a day in the campaign's zone, as UTC."""
+        return dt.datetime.combine(day, dt.time.min, ZoneInfo(self.timezone)).astimezone(dt.UTC)
+
+    @property
+    def ends_at(self) -> dt.datetime | None:
+        """The moment after its last whole day, or when it was closed earlier; None = no end yet."""
+        moments = [self.closed_at] if self.closed_at else []
+        if self.closes_on:
+            moments.append(self._starts(self.closes_on + dt.timedelta(days=1)))
+        return min(moments, default=None)
+
+    @property
+    def closed_on(self) -> dt.date | None:
+        """The last day on which it could be signed, in its own zone."""
+        if not (end := self.ends_at):
+            return None
+        return (end - dt.timedelta(microseconds=1)).astimezone(ZoneInfo(self.timezone)).date()
+
+    def phase(self, at: dt.datetime | None = None) -> Phase:
+        """Whether it can be signed at a moment."""
+        at = at or now()
+        if self.state == CampaignState.DRAFT:
+            return Phase.DRAFT
+        if self.state == CampaignState.CLOSED or ((end := self.ends_at) and at >= end):
+            return Phase.CLOSED
+        if self.opens_on and at < self._starts(self.opens_on):
+            return Phase.UPCOMING
+        return Phase.OPEN
+
+    def can_confirm(self, at: dt.datetime | None = None) -> bool:
+        """While it is open and for 24 hours after its end."""
+        at = at or now()
+        phase = self.phase(at)
+        if phase is Phase.CLOSED:
+            return self.ends_at is not None and at < self.ends_at + CONFIRM_AFTER_CLOSING
+        return phase is Phase.OPEN
+
+
+class CampaignText(Base):
+    """A campaign in one language."""
+
+    __tablename__ = "campaign_texts"
+    __table_args__ = (sa.UniqueConstraint("campaign_id", "language"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(sa.ForeignKey("campaigns.id", ondelete="CASCADE"))
+    language: Mapped[str] = mapped_column(sa.String(35))
+    title: Mapped[str] = mapped_column(sa.String(300))
+    summary: Mapped[str] = mapped_column(sa.Text, default="")
+    body: Mapped[str] = mapped_column(sa.Text, default="")
+
+
+class CampaignOfficial(Base):
+    """An official that a campaign writes to, and the place in its list."""
+
+    __tablename__ = "campaign_officials"
+    __table_args__ = (sa.UniqueConstraint("campaign_id", "official_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(sa.ForeignKey("campaigns.id", ondelete="CASCADE"))
+    official_id: Mapped[int] = mapped_column(sa.ForeignKey("officials.id"), index=True)
+    position: Mapped[int]
+    official: Mapped[Official] = relationship()
+
+
+class Update(Base):
+    """Dated news of a program, or of one of its campaigns."""
+
+    __tablename__ = "updates"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(sa.String(100), unique=True)
+    published_on: Mapped[dt.date] = mapped_column(index=True)
+    program_id: Mapped[int] = mapped_column(sa.ForeignKey("programs.id"), index=True)
+    campaign_id: Mapped[int | None] = mapped_column(sa.ForeignKey("campaigns.id"), index=True)
+    title: Mapped[str] = mapped_column(sa.String(300))
+    is_victory: Mapped[bool] = mapped_column(default=False)
+    body: Mapped[str] = mapped_column(sa.Text, default="")
+    public_id: Mapped[str] = mapped_column(sa.String(32), default=new_public_id)
+    changed_at: Mapped[dt.datetime] = mapped_column(default=now, onupdate=now)
+
+    program: Mapped[Program] = relationship()
+    campaign: Mapped[Campaign | None] = relationship()
+
+
+class Story(Base):
+    """A page of survivors' stories."""
+
+    __tablename__ = "stories"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(sa.String(100), unique=True)
+    program_id: Mapped[int] = mapped_column(sa.ForeignKey("programs.id"), index=True)
+    title: Mapped[str] = mapped_column(sa.String(300))
+    byline: Mapped[str] = mapped_column(sa.String(300), default="")
+    body: Mapped[str] = mapped_column(sa.Text, default="")
+
+    program: Mapped[Program] = relationship()
+
+
+class Resource(Base):
+    """A document elsewhere that is worth reading."""
+
+    __tablename__ = "resources"
+    __table_args__ = (sa.UniqueConstraint("program_id", "url"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    program_id: Mapped[int] = mapped_column(sa.ForeignKey("programs.id"))
+    title: Mapped[str] = mapped_column(sa.String(300))
+    url: Mapped[str] = mapped_column(sa.String(2000))
+    publisher: Mapped[str] = mapped_column(sa.String(300), default="")

@@ -1,0 +1,146 @@
+"""Finding what the public may see, and closing what has ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.orm import joinedload, selectinload
+from werkzeug.exceptions import NotFound
+
+from actionkit import db
+from actionkit.campaigns.models import (
+    Campaign,
+    CampaignOfficial,
+    CampaignState,
+    Outcome,
+    Phase,
+    Program,
+    Resource,
+    Story,
+    Update,
+)
+
+_WHOLE = (
+    joinedload(Campaign.program),
+    selectinload(Campaign.texts),
+    selectinload(Campaign.seats).joinedload(CampaignOfficial.official),
+)
+
+
+def find_campaign(slug: str) -> Campaign:
+    """A campaign in any state, for staff. Raises `NotFound`."""
+    campaign = db.session.scalar(sa.select(Campaign).where(Campaign.slug == slug).options(*_WHOLE))
+    if campaign is None:
+        raise NotFound
+    return campaign
+
+
+def find_public_campaign(slug: str) -> Campaign:
+    """A campaign that is no draft. Raises `NotFound`."""
+    campaign = find_campaign(slug)
+    if campaign.phase() is Phase.DRAFT:
+        raise NotFound
+    return campaign
+
+
+def published_campaigns(*which: sa.ColumnElement[bool]) -> list[Campaign]:
+    """Campaigns that are no drafts, with their texts, the newest first."""
+    return list(
+        db.session.scalars(
+            sa.select(Campaign)
+            .where(Campaign.state != CampaignState.DRAFT, *which)
+            .options(selectinload(Campaign.texts), joinedload(Campaign.program))
+            .order_by(Campaign.opens_on.desc(), Campaign.slug)
+        )
+    )
+
+
+def find_program(slug: str) -> Program:
+    program = db.session.scalar(
+        sa.select(Program).where(Program.slug == slug).options(selectinload(Program.links))
+    )
+    if program is None:
+        raise NotFound
+    return program
+
+
+def all_programs() -> list[Program]:
+    return list(db.session.scalars(sa.select(Program).order_by(Program.position, Program.title)))
+
+
+def updates(*which: sa.ColumnElement[bool], most: int = 500) -> list[Update]:
+    """Updates that the public may see, the newest first; none of a draft campaign."""
+    return list(
+        db.session.scalars(
+            sa.select(Update)
+            .outerjoin(Campaign, Campaign.id == Update.campaign_id)
+            .where(sa.or_(Update.campaign_id.is_(None), Campaign.state != CampaignState.DRAFT), *which)
+            .options(joinedload(Update.program), joinedload(Update.campaign).selectinload(Campaign.texts))
+            .order_by(Update.published_on.desc(), Update.id.desc())
+            .limit(most)
+        )
+    )
+
+
+def updates_of_campaign(campaign: Campaign) -> list[Update]:
+    return updates(Update.campaign_id == campaign.id, most=10)
+
+
+def stories_of(program: Program) -> list[Story]:
+    return list(db.session.scalars(sa.select(Story).where(Story.program_id == program.id).order_by(Story.title)))
+
+
+def resources_of(program: Program) -> list[Resource]:
+    return list(db.session.scalars(sa.select(Resource).where(Resource.program_id == program.id).order_by(Resource.id)))
+
+
+# ---------------------------------------------------------------- archive
+
+
+@dataclass(frozen=True)
+class ArchiveFilter:
+    """What a visitor of the archive asked for; what cannot be is ignored."""
+
+    program: str = ""
+    country: str = ""
+    year: str = ""
+    outcome: str = ""
+
+    def keeps(self, campaign: Campaign) -> bool:
+        ended = campaign.closed_on
+        return (
+            (not self.program or campaign.program.slug == self.program)
+            and (not self.country or campaign.country == self.country.upper())
+            and (not self.year or (ended is not None and str(ended.year) == self.year))
+            and (not self.outcome or (campaign.outcome or Outcome.ENDED) == self.outcome)
+        )
+
+
+def past_campaigns() -> list[Campaign]:
+    """Campaigns that have ended, the latest end first."""
+    ended = [campaign for campaign in published_campaigns() if campaign.phase() is Phase.CLOSED]
+    return sorted(ended, key=lambda campaign: (campaign.closed_on is not None, campaign.closed_on), reverse=True)
+
+
+# ---------------------------------------------------------------- the clock
+
+
+def close_ended() -> list[str]:
+    """Close campaigns whose last day is over, once; their slugs. The caller commits.
+
+    From here on a later `closes_on` in a file no longer opens them.
+    """
+    slugs = []
+    candidates = db.session.scalars(
+        sa.select(Campaign)
+        .where(Campaign.state == CampaignState.OPEN, Campaign.closes_on.is_not(None))
+        .with_for_update(skip_locked=True)
+    )
+    for campaign in candidates:
+        if campaign.phase() is Phase.CLOSED:
+            campaign.closed_at = campaign.ends_at
+            campaign.state = CampaignState.CLOSED
+            campaign.outcome = campaign.outcome or Outcome.ENDED
+            slugs.append(campaign.slug)
+    return slugs

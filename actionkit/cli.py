@@ -1,0 +1,193 @@
+"""Commands: parse, call one operation, commit, print. Standard output has the result alone."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from flask import Flask, current_app
+from flask.cli import AppGroup, with_appcontext
+
+from actionkit import db, doctor, jobs, logs, migrations, serve, worker_process
+from actionkit.campaigns.operations import find_campaign
+from actionkit.content import load as content_load
+from actionkit.content import officials_csv
+from actionkit.content.fields import ContentFault
+from actionkit.errors import ActionError
+from actionkit.exports import signatures_csv
+from actionkit.security import absolute_url
+from actionkit.signing import counting
+from actionkit.signing.models import SignatureState
+from actionkit.staff import operations as staff_operations
+from actionkit.staff.models import StaffRole
+from config import SettingError
+
+
+class Failed(click.ClickException):
+    """A command that could not do what was asked: one line on standard error, exit status 1."""
+
+    def show(self, file: object = None) -> None:
+        click.echo(f"actionkit: {self.message}", err=True)
+
+
+def _campaign_id(slug: str) -> int:
+    try:
+        return find_campaign(slug).id
+    except Exception:
+        raise Failed(f"there is no campaign '{slug}'") from None
+
+
+# ---------------------------------------------------------------- database, content
+
+database = AppGroup("db", help="The database.")
+content = AppGroup("content", help="Programs, campaigns and letters from files.")
+
+
+@database.command("upgrade")
+def upgrade_database() -> None:
+    """Make the database, or bring it to the newest schema."""
+    before, now = migrations.upgrade()
+    click.echo(f"database is at {now}" if before == now else f"database upgraded from {before or 'nothing'} to {now}")
+
+
+@content.command("load")
+@click.argument("directory", type=click.Path(path_type=Path))
+def load_content(directory: Path) -> None:
+    """Create or update what DIRECTORY describes; never deletes."""
+    try:
+        totals = content_load.load(directory)
+    except ContentFault as fault:
+        db.session.rollback()
+        raise Failed(str(fault)) from None
+    db.session.commit()
+    click.echo("loaded " + ", ".join(f"{n} {kind}" for kind, n in totals.items()))
+
+
+# ---------------------------------------------------------------- staff, officials
+
+staff = AppGroup("staff", help="Accounts behind the desk.")
+officials = AppGroup("officials", help="Who is written to.")
+
+
+@staff.command("add")
+@click.argument("email")
+@click.option("--role", type=click.Choice([str(role) for role in StaffRole]), required=True)
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@click.option("--campaign", "slugs", multiple=True, metavar="SLUG", help="Only for this campaign; may be repeated.")
+def add_staff(email: str, role: str, password_stdin: bool, slugs: tuple[str, ...]) -> None:
+    """Make an account, or give an existing one the role. Prints a one-time sign-in link."""
+    password = sys.stdin.readline().rstrip("\n") if password_stdin else None
+    campaign_ids = [_campaign_id(slug) for slug in slugs]
+    try:
+        member = staff_operations.add_staff(email, StaffRole(role), password, campaign_ids)
+    except (ActionError, ValueError) as fault:
+        db.session.rollback()
+        raise Failed(getattr(fault, "description", None) or str(fault)) from None
+    if password is not None:
+        db.session.commit()
+        click.echo(f"{member.email} is {role}; sign in at {absolute_url('/staff/sign-in')}")
+        return
+    link = absolute_url(staff_operations.new_sign_in_link(member))
+    db.session.commit()
+    click.echo(link)
+
+
+@officials.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--campaign", "slug", required=True, metavar="SLUG")
+@click.option("--dry-run", is_flag=True, help="Read and check only.")
+def import_officials(file: Path, slug: str, dry_run: bool) -> None:
+    """Take officials from a CSV file into a campaign: all of them, or none where a row has a fault."""
+    _campaign_id(slug)
+    report = officials_csv.read(file)
+    for line in report.lines:
+        click.echo(line)
+    if report.faults:
+        raise Failed(f"{report.faults} of {report.rows} rows have faults; nothing was stored")
+    if not dry_run:
+        officials_csv.store(report, slug)
+        db.session.commit()
+    click.echo(f"{report.rows} officials {'would be ' if dry_run else ''}imported into {slug}")
+
+
+# ---------------------------------------------------------------- work
+
+
+@click.command("worker")
+@click.option("--drain", is_flag=True, help="Do everything that is due now, then end.")
+@with_appcontext
+def worker(drain: bool) -> None:
+    """Run all jobs until SIGTERM."""
+    try:
+        current_app.config["ACTIONKIT"].refuse_unsafe()
+    except SettingError as fault:
+        raise Failed(str(fault)) from None
+    logs.to_stderr()
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    if drain:
+        totals = jobs.drain(app)
+        click.echo(", ".join(f"{n} {what}" for what, n in sorted(totals.items())))
+        return
+    sys.exit(worker_process.run(app, worker_process.Signals()))
+
+
+@click.command("recount")
+@click.argument("slug", required=False)
+@with_appcontext
+def recount(slug: str | None) -> None:
+    """Count again from the signatures; print and repair any difference."""
+    if slug is not None:
+        _campaign_id(slug)
+    db.one_moment()
+    differences = counting.recount(slug)
+    db.session.commit()
+    for found in differences:
+        click.echo(
+            f"{found.slug}: stored {found.stored}, counted {found.counted}, "
+            f"{found.wrong_buckets} wrong buckets; repaired"
+        )
+    if not differences:
+        click.echo("no difference")
+
+
+export = AppGroup("export", help="Signatures as files.")
+
+
+@export.command("signatures")
+@click.argument("slug")
+@click.option("--state", type=click.Choice([str(s) for s in signatures_csv.STATES]), default=str(SignatureState.CONFIRMED))
+@click.option("--bom", is_flag=True, help="Begin with a byte order mark, for older spreadsheets.")
+def export_signatures(slug: str, state: str, bom: bool) -> None:
+    """The signatures of a campaign as CSV on standard output."""
+    campaign_id = _campaign_id(slug)
+    with db.snapshot() as connection:
+        for part in signatures_csv.stream(connection, campaign_id, state, bom=bom):
+            sys.stdout.buffer.write(part)
+    sys.stdout.buffer.flush()
+
+
+@click.command("doctor")
+@with_appcontext
+def doctor_command() -> None:
+    """Check settings, database, mail relay, clock and files; exit status 1 with a line per fault."""
+    faults = doctor.examine(current_app.config["ACTIONKIT"])
+    for fault in faults:
+        click.echo(fault)
+    if faults:
+        sys.exit(1)
+    click.echo("all is well")
+
+
+@click.command("run")
+@click.option("--content", "folder", type=click.Path(path_type=Path), help="What to load on first start.")
+@with_appcontext
+def run(folder: Path | None) -> None:
+    """Upgrade the database, then run web and worker together until Ctrl-C."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    sys.exit(serve.run(app, folder))
+
+
+def init_app(app: Flask) -> None:
+    for command in (database, content, staff, officials, worker, recount, export, doctor_command, run):
+        app.cli.add_command(command)

@@ -1,0 +1,1 @@
+"""The content directory: files that become programs, campaigns and letters."""

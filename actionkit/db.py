@@ -1,0 +1,201 @@
+"""The database: one session per application context, on SQLite or PostgreSQL.
+
+`session` is all that features use. Whether its transaction may write is decided once per
+context, before the first statement: requests that read (GET, HEAD) are `reading`, all else
+writes. On SQLite a writing transaction begins IMMEDIATE, so that two writers queue at its
+start and never deadlock in its middle; a reading one begins DEFERRED and never waits for
+a writer, nor does a writer wait for it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Flask, current_app, g, has_request_context, request, stream_with_context
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.orm import DeclarativeBase, Session, scoped_session, sessionmaker
+from werkzeug.exceptions import HTTPException
+
+from config import Config
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+SQLITE_BUSY_SECONDS = 5
+POSTGRESQL_SETTINGS = (
+    "-c timezone=UTC -c statement_timeout=15s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
+)
+
+
+class UTCDateTime(sa.types.TypeDecorator[dt.datetime]):
+    """An aware moment in UTC, in both databases; a naive one is a mistake and refused."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: sa.Dialect) -> dt.datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone")
+        value = value.astimezone(dt.UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: dt.datetime | None, dialect: sa.Dialect) -> dt.datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+
+
+class Base(DeclarativeBase):
+    metadata = sa.MetaData(naming_convention=NAMES)
+    type_annotation_map = {dt.datetime: UTCDateTime()}
+
+
+class DatabaseUnavailable(HTTPException):
+    """The database does not answer, or is full: nothing was stored, try again."""
+
+    code = 503
+    description = "The database does not answer at the moment. Nothing was stored; please try again in a minute."
+
+
+def now() -> dt.datetime:
+    """The moment, aware, in UTC."""
+    return dt.datetime.now(dt.UTC)
+
+
+def new_public_id() -> str:
+    """128 random bits in hexadecimal: an id that may be shown and cannot be guessed."""
+    return secrets.token_hex(16)
+
+
+# ---------------------------------------------------------------- session
+
+
+class _Session(Session):
+    def get_bind(self, *_args: Any, **_kwargs: Any) -> sa.Engine:
+        engines = current_app.extensions["database"]
+        engine: sa.Engine = engines["reading" if _is_reading() else "writing"]
+        return engine
+
+
+def _is_reading() -> bool:
+    if "database_is_reading" not in g:
+        g.database_is_reading = has_request_context() and request.method in ("GET", "HEAD", "OPTIONS")
+    return bool(g.database_is_reading)
+
+
+session: scoped_session[Session] = scoped_session(
+    sessionmaker(class_=_Session, expire_on_commit=False),
+    scopefunc=lambda: id(g._get_current_object()),  # type: ignore[attr-defined]
+)
+"""The session of the current application context."""
+
+
+def reading() -> None:
+    """Promise that the rest of this context only reads. Ends an open transaction."""
+    session.rollback()
+    g.database_is_reading = True
+
+
+def writing() -> None:
+    """Let a GET write after all (an export's audit row). Ends an open transaction."""
+    session.rollback()
+    g.database_is_reading = False
+
+
+def insert(table: type[Base] | sa.Table) -> Any:
+    """INSERT with `on_conflict_do_nothing` and `on_conflict_do_update`, for the database in use."""
+    return (sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert)(table)
+
+
+def rows_changed(statement: sa.Update | sa.Delete) -> int:
+    """Execute, and tell how many rows it changed: how a conditional update knows that it won."""
+    result = session.execute(statement.execution_options(synchronize_session=False))
+    return int(result.rowcount)  # type: ignore[attr-defined]
+
+
+@contextmanager
+def snapshot() -> Iterator[sa.Connection]:
+    """A connection that sees one moment, reads only, and holds up no writer; for long reads."""
+    engine: sa.Engine = current_app.extensions["database"]["reading"]
+    if engine.dialect.name == "postgresql":
+        engine = engine.execution_options(isolation_level="REPEATABLE READ")
+    with engine.connect() as connection:
+        yield connection
+
+
+# ---------------------------------------------------------------- engine
+
+
+def make_engine(config: Config) -> sa.Engine:
+    """The engine of `config.database_url`, with the settings that keep a promise kept.
+
+    SQLite: WAL with synchronous=FULL, so that what was answered survives a power cut.
+    PostgreSQL: time limits, so that a stuck database gives errors and not a queue.
+    """
+    if config.is_sqlite:
+        Path(config.database_url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(
+            config.database_url,
+            pool_size=16,
+            max_overflow=16,
+            connect_args={"timeout": SQLITE_BUSY_SECONDS, "check_same_thread": False},
+        )
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return sa.create_engine(
+        config.database_url,
+        pool_size=8,
+        max_overflow=8,
+        pool_timeout=8,
+        pool_pre_ping=True,
+        connect_args={"options": POSTGRESQL_SETTINGS, "connect_timeout": 5},
+    )
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # BEGIN is ours: see _begin_sqlite
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "journal_size_limit=67108864"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    is_reading = connection.get_execution_options().get("is_reading", False)
+    connection.exec_driver_sql(f"PRAGMA query_only={'ON' if is_reading else 'OFF'}")
+    connection.exec_driver_sql("BEGIN DEFERRED" if is_reading else "BEGIN IMMEDIATE")
+
+
+def reading_options(dialect: sa.Dialect) -> Mapping[str, bool]:
+    return {"is_reading": True} if dialect.name == "sqlite" else {"postgresql_readonly": True}
+
+
+def init_app(app: Flask) -> None:
+    """Bind the session to the application's database, and end it with each context."""
+    engine = make_engine(app.config["ACTIONKIT"])
+    app.extensions["database"] = {
+        "writing": engine,
+        "reading": engine.execution_options(**reading_options(engine.dialect)),
+    }
+
+    @app.teardown_appcontext
+    def end_session(_error: BaseException | None) -> None:
+        session.remove()
+
+
+def keep_context(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """Let a streamed answer use the database after the view has returned."""
+    return stream_with_context(parts)

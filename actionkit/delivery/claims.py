@@ -1,0 +1,282 @@
+"""Taking rows of the ledger to send them, and giving them back: leases, attempts, outcomes.
+
+Nothing here commits: a turn of the worker (see `worker.py`) is one transaction of these.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from flask import current_app
+from sqlalchemy.orm import aliased
+
+from actionkit import db
+from actionkit.delivery.models import Group, Lane, Outgoing, OutgoingAttempt, Recipient, State
+from actionkit.delivery.renderers import Item
+from actionkit.delivery.smtp import Step
+
+BACKOFF_MINUTES = (1, 2, 4, 8, 16, 32, 60)
+LONGEST_AGE = dt.timedelta(days=7)
+"""How long a mail that the recipient's server puts off is tried, counted from its first try."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a try ended. `is_charged` is False where it was our trouble and not this message's."""
+
+    item: Item
+    state: State
+    step: str = ""
+    answer: str = ""
+    is_charged: bool = True
+
+
+def lease() -> dt.timedelta:
+    return dt.timedelta(seconds=current_app.config["ACTIONKIT"].lease_seconds)
+
+
+def claim(owner: str, most: int) -> list[Item]:
+    """Lease up to `most` rows that are due to `owner`: what people wait for first.
+
+    Leases begin now and must be renewed (`renew`) while the rows are worked on.
+    """
+    moment = db.now()
+    ids = _due_ids(moment, most, Outgoing.lane == Lane.FAST)
+    ids += _unclear_ids(moment, most - len(ids))
+    if len(ids) < most:
+        ids += _paced_ids(moment, most - len(ids))
+    if not ids:
+        return []
+    db.session.execute(
+        sa.update(Outgoing)
+        .where(Outgoing.id.in_(ids))
+        .values(
+            is_maybe_twice=sa.or_(Outgoing.is_maybe_twice, Outgoing.state == State.UNCERTAIN),
+            state=State.SENDING,
+            lease_owner=owner,
+            lease_until=moment + lease(),
+            first_tried_at=sa.func.coalesce(Outgoing.first_tried_at, moment_literal(moment)),
+        )
+        .execution_options(synchronize_session=False)
+    )
+    rows = db.session.execute(sa.select(*_ITEM_COLUMNS).where(Outgoing.id.in_(ids))).all()
+    items = {row.id: Item(**row._mapping) for row in rows}
+    return [items[id_] for id_ in ids]
+
+
+_ITEM_COLUMNS = (
+    Outgoing.id,
+    Outgoing.public_id,
+    Outgoing.kind,
+    Outgoing.subject_id,
+    Outgoing.recipient_key,
+    Outgoing.group_key,
+    Outgoing.created_at,
+    Outgoing.first_tried_at,
+    Outgoing.attempts,
+    Outgoing.is_maybe_twice,
+)
+
+
+def _due_ids(moment: dt.datetime, most: int, *which: sa.ColumnElement[bool]) -> list[int]:
+    return list(
+        db.session.scalars(
+            sa.select(Outgoing.id)
+            .where(Outgoing.state == State.QUEUED, Outgoing.not_before <= moment, *which)
+            .order_by(Outgoing.not_before, Outgoing.id)
+            .limit(most)
+            .with_for_update(skip_locked=True)
+        )
+    )
+
+
+def _unclear_ids(moment: dt.datetime, most: int) -> list[int]:
+    """Rows that ended in silence and are due once more; those with no lease wait for a person."""
+    return list(
+        db.session.scalars(
+            sa.select(Outgoing.id)
+            .where(Outgoing.state == State.UNCERTAIN, Outgoing.lease_until <= moment)
+            .limit(max(most, 0))
+            .with_for_update(skip_locked=True)
+        )
+    )
+
+
+def _paced_ids(moment: dt.datetime, most: int) -> list[int]:
+    """One row for each recipient whose next mail may leave; as many as fit where no pace is set."""
+    default = current_app.config["ACTIONKIT"].letters_per_official_per_hour
+    waiting = (
+        sa.select(Outgoing.id)
+        .where(Outgoing.recipient_key == Recipient.recipient_key)
+        .where(Outgoing.state == State.QUEUED, Outgoing.not_before <= moment, Outgoing.lane == Lane.PACED)
+        .exists()
+    )
+    keys = db.session.scalars(
+        sa.select(Recipient.recipient_key)
+        .where(Recipient.next_at <= moment, waiting)
+        .order_by(Recipient.next_at)
+        .limit(50)
+    ).all()
+    ids: list[int] = []
+    for key in keys:
+        if len(ids) >= most:
+            break
+        mine = (Outgoing.recipient_key == key, Outgoing.lane == Lane.PACED)
+        first = _due_ids(moment, 1, *mine)
+        if not first:
+            continue
+        group = db.session.scalar(sa.select(Outgoing.group_key).where(Outgoing.id == first[0]))
+        own = db.session.scalar(sa.select(Group.per_hour).where(Group.group_key == group))
+        per_hour = default if own is None else own
+        if per_hour == 0:
+            ids += _due_ids(moment, most - len(ids), *mine, Outgoing.group_key == group)
+        elif _take_turn(key, moment, dt.timedelta(hours=1) / per_hour):
+            ids += first
+    return ids
+
+
+def _take_turn(key: str, moment: dt.datetime, gap: dt.timedelta) -> bool:
+    """Win the recipient's turn; another worker that was quicker has moved it on."""
+    return bool(
+        db.rows_changed(
+            sa.update(Recipient)
+            .where(Recipient.recipient_key == key, Recipient.next_at <= moment)
+            .values(next_at=moment + gap)
+        )
+    )
+
+
+def open_attempt(owner: str, item: Item) -> bool:
+    """Write down that a try begins. False where the row is no longer ours to send."""
+    held = db.rows_changed(
+        sa.update(Outgoing)
+        .where(Outgoing.id == item.id, Outgoing.state == State.SENDING, Outgoing.lease_owner == owner)
+        .values(lease_until=db.now() + lease())
+    )
+    if held:
+        db.session.execute(
+            sa.insert(OutgoingAttempt).values(outgoing_id=item.id, worker=owner, started_at=db.now())
+        )
+    return bool(held)
+
+
+def record(owner: str, outcome: Outcome) -> None:
+    """Write down how a try ended, unless the row was taken from us meanwhile (its lease ended)."""
+    moment, item = db.now(), outcome.item
+    values: dict[str, object] = {
+        "state": outcome.state,
+        "lease_owner": "",
+        "lease_until": None,
+        "last_step": outcome.step,
+        "last_answer": outcome.answer,
+        "attempts": item.attempts + outcome.is_charged,
+        "ended_at": moment,
+    }
+    if outcome.state is State.QUEUED:
+        values |= {"ended_at": None, "not_before": moment + _wait(item.attempts)}
+        if not outcome.is_charged:
+            values["not_before"] = moment
+        elif moment - item.first_tried_at > LONGEST_AGE:
+            values |= {"state": State.FAILED, "ended_at": moment}
+    if outcome.state is State.UNCERTAIN and not item.is_maybe_twice:
+        # Due once more, when the relay has had its time; after that a person decides.
+        values |= {"ended_at": None, "lease_until": moment + lease()}
+    won = db.rows_changed(
+        sa.update(Outgoing)
+        .where(Outgoing.id == item.id, Outgoing.lease_owner == owner, Outgoing.state == State.SENDING)
+        .values(values)
+    )
+    _close_attempts(
+        [item.id],
+        OutgoingAttempt.worker == owner,
+        outcome=outcome.state if won else "late",
+        step=outcome.step,
+        answer=outcome.answer,
+    )
+
+
+def _wait(attempts: int) -> dt.timedelta:
+    """Growing gaps, a quarter more or less, so that what failed together does not return together."""
+    minutes = BACKOFF_MINUTES[min(attempts, len(BACKOFF_MINUTES) - 1)]
+    return dt.timedelta(minutes=minutes * random.uniform(0.76, 1.24))
+
+
+def _close_attempts(ids: list[int], *which: sa.ColumnElement[bool], outcome: str, step: str, answer: str) -> None:
+    db.session.execute(
+        sa.update(OutgoingAttempt)
+        .where(OutgoingAttempt.outgoing_id.in_(ids), OutgoingAttempt.ended_at.is_(None), *which)
+        .values(ended_at=db.now(), outcome=outcome, step=step, answer=answer)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def give_back(owner: str, items: list[Item]) -> None:
+    """Queue claimed rows of which no try has begun."""
+    if items:
+        db.session.execute(
+            sa.update(Outgoing)
+            .where(Outgoing.id.in_([item.id for item in items]))
+            .where(Outgoing.lease_owner == owner, Outgoing.state == State.SENDING)
+            .values(state=State.QUEUED, lease_owner="", lease_until=None)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def renew(owner: str, held: set[int]) -> None:
+    """Prolong the leases of the rows that a living worker has in its hands."""
+    if held:
+        db.session.execute(
+            sa.update(Outgoing)
+            .where(Outgoing.id.in_(held), Outgoing.state == State.SENDING, Outgoing.lease_owner == owner)
+            .values(lease_until=db.now() + lease())
+            .execution_options(synchronize_session=False)
+        )
+
+
+def end_dead_leases(held: set[int]) -> int:
+    """Rows whose worker died: `queued` if no try had begun, else `uncertain` and due once more.
+
+    What is in this worker's own hands (`held`) is not dead: when the clock leaps, its leases are
+    renewed instead. Returns how many became uncertain.
+    """
+    moment = db.now()
+    ended = (
+        Outgoing.state == State.SENDING,
+        Outgoing.lease_until <= moment,
+        Outgoing.id.not_in(held),
+    )
+    attempt = aliased(OutgoingAttempt)
+    is_open = sa.select(attempt.id).where(attempt.outgoing_id == Outgoing.id, attempt.ended_at.is_(None)).exists()
+    ids = list(
+        db.session.scalars(sa.select(Outgoing.id).where(*ended, is_open).with_for_update(skip_locked=True))
+    )
+    if ids:
+        db.session.execute(
+            sa.update(Outgoing)
+            .where(Outgoing.id.in_(ids))
+            .values(
+                state=State.UNCERTAIN,
+                lease_owner="",
+                # The second silence waits for a person: see the states in models.py.
+                lease_until=sa.case((Outgoing.is_maybe_twice, sa.null()), else_=moment_literal(moment)),
+                ended_at=sa.case((Outgoing.is_maybe_twice, moment_literal(moment)), else_=sa.null()),
+                last_step=Step.FINAL_DOT,
+                last_answer="the worker ended in the middle of a try",
+            )
+            .execution_options(synchronize_session=False)
+        )
+        _close_attempts(ids, outcome=State.UNCERTAIN, step="", answer="the worker ended in the middle of a try")
+    db.session.execute(
+        sa.update(Outgoing)
+        .where(*ended, ~is_open)
+        .values(state=State.QUEUED, lease_owner="", lease_until=None)
+        .execution_options(synchronize_session=False)
+    )
+    return len(ids)
+
+
+def moment_literal(moment: dt.datetime) -> sa.ColumnElement[dt.datetime]:
+    return sa.literal(moment, db.UTCDateTime())

@@ -1,0 +1,110 @@
+"""The ledger of everything that leaves by mail.
+
+A row holds ids and states, never a text or an address: what it says is rendered when it is
+sent (see `renderers.py`), from data that does not change, so every try says the same.
+
+      put ──► queued ──claim──► sending ──250──────────► sent
+                ▲                 │ ├── 5xx ───────────► failed
+                ├── 4xx, ours ────┤ ├── cannot render ─► frozen
+                │                 │ └── no relay for it ► held
+                │                 └── silence ─► uncertain ──lease ends──► (sending, once more)
+    cancelled ◄─┴─ withdrawn before it left           └── silence again ─► uncertain, for a person
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from actionkit.db import Base, new_public_id, now
+
+
+class State(StrEnum):
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+    UNCERTAIN = "uncertain"
+    HELD = "held"
+    FROZEN = "frozen"
+    CANCELLED = "cancelled"
+
+
+class Lane(StrEnum):
+    """FAST: someone is waiting for it. PACED: at most so many an hour to one recipient."""
+
+    FAST = "fast"
+    PACED = "paced"
+
+
+class Outgoing(Base):
+    """One mail to one recipient. Unique by kind, subject and recipient: it cannot be put twice."""
+
+    __tablename__ = "outgoing"
+    __table_args__ = (
+        sa.UniqueConstraint("kind", "subject_id", "recipient_key"),
+        # What is due, by lane; what waits for one recipient; leases that may have ended.
+        sa.Index("ix_outgoing_due", "state", "lane", "not_before"),
+        sa.Index("ix_outgoing_recipient", "recipient_key", "state", "not_before"),
+        sa.Index("ix_outgoing_group", "group_key", "state"),
+    )
+
+    id: Mapped[int] = mapped_column(sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True)
+    public_id: Mapped[str] = mapped_column(sa.String(32), unique=True, default=new_public_id)
+    kind: Mapped[str] = mapped_column(sa.String(32))
+    subject_id: Mapped[int] = mapped_column(sa.BigInteger)
+    recipient_key: Mapped[str] = mapped_column(sa.String(64))
+    group_key: Mapped[str] = mapped_column(sa.String(64), default="")
+    lane: Mapped[str] = mapped_column(sa.String(8), default=Lane.FAST)
+    state: Mapped[str] = mapped_column(sa.String(12), default=State.QUEUED)
+    not_before: Mapped[dt.datetime] = mapped_column(default=now)
+    created_at: Mapped[dt.datetime] = mapped_column(default=now)
+    first_tried_at: Mapped[dt.datetime | None]
+    """When it was first rendered. Links in it are counted from here, the same at every try."""
+    ended_at: Mapped[dt.datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    """Tries that were this message's own; an outage of the relay charges none."""
+    lease_owner: Mapped[str] = mapped_column(sa.String(32), default="")
+    lease_until: Mapped[dt.datetime | None]
+    is_maybe_twice: Mapped[bool] = mapped_column(default=False)
+    """A try ended in silence and another followed: the recipient may have it twice."""
+    last_step: Mapped[str] = mapped_column(sa.String(16), default="")
+    last_answer: Mapped[str] = mapped_column(sa.String(300), default="")
+
+
+class OutgoingAttempt(Base):
+    """One try, written before it begins; one without an end is a try whose outcome is unknown."""
+
+    __tablename__ = "outgoing_attempts"
+    __table_args__ = (sa.Index("ix_outgoing_attempts_outgoing", "outgoing_id"),)
+
+    id: Mapped[int] = mapped_column(sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True)
+    outgoing_id: Mapped[int] = mapped_column(sa.ForeignKey("outgoing.id", ondelete="CASCADE"))
+    started_at: Mapped[dt.datetime] = mapped_column(default=now)
+    ended_at: Mapped[dt.datetime | None]
+    worker: Mapped[str] = mapped_column(sa.String(32))
+    outcome: Mapped[str] = mapped_column(sa.String(12), default="")
+    step: Mapped[str] = mapped_column(sa.String(16), default="")
+    answer: Mapped[str] = mapped_column(sa.String(300), default="")
+
+
+class Recipient(Base):
+    """Someone who is written to at a pace: when the next mail may leave."""
+
+    __tablename__ = "delivery_recipients"
+
+    recipient_key: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    next_at: Mapped[dt.datetime] = mapped_column(default=now)
+
+
+class Group(Base):
+    """Mails that belong together (a campaign's letters): their own pace, where they have one."""
+
+    __tablename__ = "delivery_groups"
+
+    group_key: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    per_hour: Mapped[int | None]
+    """Mails an hour to one recipient; 0 = as fast as it goes; None = the default of the settings."""

@@ -1,0 +1,260 @@
+"""The only place that talks SMTP.
+
+Flask-Mail builds messages and keeps a connection open, but sets no time limit, does not check
+certificates at STARTTLS, and does not say at which step of the conversation an error came.
+The step is what decides: see `worker.judge`.
+"""
+
+from __future__ import annotations
+
+import re
+import select
+import smtplib
+import socket
+import ssl
+import threading
+import time
+from enum import StrEnum
+from typing import Any
+
+import flask_mail
+from flask import current_app
+
+from actionkit.delivery.messages import OutgoingMessage, sender_address
+from config import Config
+
+CONNECT_SECONDS = 10
+COMMAND_SECONDS = 60
+FINAL_DOT_SECONDS = 600
+"""RFC 5321 4.5.3.2.6: a short wait after the final dot makes twins (RFC 1047)."""
+IDLE_SECONDS = 20
+"""A kept connection that was idle longer is opened anew; relays close them without a word."""
+MOST_MAILS = 500
+"""Mails on one connection; many relays allow some hundreds."""
+LAST_LOOK_SECONDS = 0.001
+"""How long to listen, before the final dot, for a relay that has hung up."""
+
+
+class Step(StrEnum):
+    """Where in the conversation it was (RFC 5321)."""
+
+    CONNECT = "connect"
+    GREETING = "greeting"
+    TLS = "tls"
+    LOGIN = "login"
+    MAIL = "mail-from"
+    RCPT = "rcpt-to"
+    DATA = "data"
+    FINAL_DOT = "final-dot"
+
+
+class SendError(Exception):
+    """A try that ended without a 250. `code` is 0 where the relay said nothing.
+
+    `answer` is what the relay said, with addresses taken out.
+    """
+
+    def __init__(self, step: Step, code: int, answer: str) -> None:
+        super().__init__(f"{step} {code}")
+        self.step = step
+        self.code = code
+        self.answer = answer
+
+
+class NotSupported(SendError):
+    """The relay lacks an extension without which this message cannot be sent."""
+
+
+class _Conversation:
+    """Mixed into smtplib's classes: keeps the step, and sends the final dot apart."""
+
+    step: Step = Step.CONNECT
+    sock: socket.socket | None
+
+    def mail(self, sender: str, options: Any = ()) -> Any:
+        self.step = Step.MAIL
+        return super().mail(sender, options)  # type: ignore[misc]
+
+    def rcpt(self, recipient: str, options: Any = ()) -> Any:
+        self.step = Step.RCPT
+        return super().rcpt(recipient, options)  # type: ignore[misc]
+
+    def data(self, message: bytes | str) -> tuple[int, bytes]:
+        """Send the message; everything up to the final dot can be repeated without harm.
+
+        The dot goes last and alone, after a look whether the relay is still there: so a
+        connection that broke earlier is known to have broken before it.
+        """
+        self.step = Step.DATA
+        raw = message if isinstance(message, bytes) else message.encode("utf-8")
+        raw = re.sub(rb"(?m)^\.", b"..", raw)
+        if not raw.endswith(b"\r\n"):
+            raw += b"\r\n"
+        code, answer = self.docmd("data")  # type: ignore[attr-defined]
+        if code != 354:
+            raise smtplib.SMTPDataError(code, answer)
+        self.send(raw)  # type: ignore[attr-defined]
+        assert self.sock is not None
+        if select.select([self.sock], [], [], LAST_LOOK_SECONDS)[0]:
+            raise smtplib.SMTPServerDisconnected("the relay spoke or left before the final dot")
+        self.step = Step.FINAL_DOT
+        self.sock.settimeout(FINAL_DOT_SECONDS)
+        try:
+            self.send(b".\r\n")  # type: ignore[attr-defined]
+            code, answer = self.getreply()  # type: ignore[attr-defined]
+        finally:
+            if self.sock is not None:
+                self.sock.settimeout(COMMAND_SECONDS)
+        return code, answer
+
+
+class _SMTP(_Conversation, smtplib.SMTP):
+    pass
+
+
+class _SMTPOverTLS(_Conversation, smtplib.SMTP_SSL):
+    pass
+
+
+class Connection(flask_mail.Connection):
+    """Flask-Mail's connection with time limits and checked certificates; opens when first used."""
+
+    def __init__(self, mail: Any) -> None:
+        super().__init__(mail)
+        self.last_used = 0.0
+        self.lock = threading.Lock()
+        self.is_shut = False
+
+    def configure_host(self) -> smtplib.SMTP:
+        config: Config = current_app.config["ACTIONKIT"]
+        step = Step.CONNECT
+        host: Any = None
+        try:
+            if config.mail_use_ssl:
+                host = _SMTPOverTLS(
+                    config.mail_server, config.mail_port, timeout=CONNECT_SECONDS, context=_tls_context(config)
+                )
+            else:
+                host = _SMTP(config.mail_server, config.mail_port, timeout=CONNECT_SECONDS)
+            step = Step.GREETING
+            host.sock.settimeout(COMMAND_SECONDS)
+            host.ehlo_or_helo_if_needed()
+            if config.mail_use_tls:
+                step = Step.TLS
+                host.starttls(context=_tls_context(config))
+                host.ehlo_or_helo_if_needed()
+            if config.mail_username:
+                step = Step.LOGIN
+                host.login(config.mail_username, config.mail_password)
+        except (smtplib.SMTPException, OSError) as error:
+            if host is not None:
+                host.close()
+            elif isinstance(error, smtplib.SMTPException):
+                step = Step.GREETING  # connected, and then refused or left
+            elif isinstance(error, ssl.SSLError):
+                step = Step.TLS
+            raise _send_error(step, error) from None
+        return host  # type: ignore[no-any-return]
+
+    def open(self) -> None:
+        """Have a conversation to go on with; a stale one is ended first. Raises `SendError`."""
+        if self.host is not None and (
+            time.monotonic() - self.last_used > IDLE_SECONDS or self.num_emails >= MOST_MAILS or not self._is_alive()
+        ):
+            self.close()
+        if self.host is None:
+            host = self.configure_host()
+            with self.lock:
+                self.host = host
+            self.num_emails = 0
+        self.last_used = time.monotonic()
+
+    def _is_alive(self) -> bool:
+        """Whether a kept connection is still there: a relay that has hung up can be read from."""
+        sock = self.host.sock if self.host else None
+        return sock is not None and not select.select([sock], [], [], 0)[0]
+
+    def deliver(self, message: OutgoingMessage) -> str:
+        """Hand over one message to its one recipient; the relay's 250 answer. Raises `SendError`.
+
+        After any error the conversation is over: the next message gets a fresh one.
+        """
+        self.open()
+        host: Any = self.host
+        if message.needs_smtputf8 and not host.has_extn("smtputf8"):
+            raise NotSupported(Step.RCPT, 0, "the relay does not take addresses beyond ASCII (SMTPUTF8)")
+        if message.has_bad_headers():
+            raise flask_mail.BadHeaderError
+        try:
+            host.ehlo_or_helo_if_needed()
+            code, answer = host.mail(sender_address(), message.mail_options)
+            if code != 250:
+                raise smtplib.SMTPSenderRefused(code, answer, "")
+            code, answer = host.rcpt(message.recipient)
+            if code not in (250, 251):
+                raise smtplib.SMTPResponseException(code, answer)
+            code, answer = host.data(message.as_bytes())
+            if code != 250:
+                raise smtplib.SMTPDataError(code, answer)
+        except (smtplib.SMTPException, OSError) as error:
+            step = host.step
+            self._end_after(error)
+            raise _send_error(step, error) from None
+        self.num_emails += 1
+        self.last_used = time.monotonic()
+        return f"{code} {_said(answer)}"
+
+    def _end_after(self, error: Exception) -> None:
+        """Go on with a connection only where the relay has answered and still listens."""
+        if isinstance(error, smtplib.SMTPResponseException) and error.smtp_code != 421 and self.host:
+            try:
+                if self.host.rset()[0] == 250:
+                    return
+            except (smtplib.SMTPException, OSError):
+                self.close()
+                return
+        self.close(politely=False)
+
+    def close(self, politely: bool = True) -> None:
+        with self.lock:
+            host, self.host = self.host, None
+        if host is None:
+            return
+        try:
+            if politely:
+                if host.sock:
+                    host.sock.settimeout(2)
+                host.quit()
+        except (smtplib.SMTPException, OSError):
+            politely = False
+        finally:
+            host.close()
+
+    def cut(self) -> None:
+        """From another thread: end whatever this connection waits for, now."""
+        with self.lock:
+            sock = self.host.sock if self.host else None
+        if sock is not None:
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                return  # it was closed a moment ago, which is what was wanted
+
+
+def _tls_context(config: Config) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=config.mail_ca_file or None)
+
+
+def _send_error(step: Step, error: Exception) -> SendError:
+    if isinstance(error, smtplib.SMTPResponseException):
+        return SendError(step, error.smtp_code, _said(error.smtp_error))
+    # The text of other errors may quote what we sent; their kind is enough.
+    kind = error.__class__.__name__ if not isinstance(error, TimeoutError) else "no answer in time"
+    return SendError(step, 0, kind)
+
+
+def _said(answer: bytes | str) -> str:
+    """The relay's words in one line, with addresses taken out: they are kept and shown to staff."""
+    text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
+    text = "".join(c if c.isprintable() else " " for c in text)
+    return re.sub(r"\S+@\S+", "<address>", text)[:280]

@@ -1,0 +1,28 @@
+"""`/healthz`: whether the process and its database answer, and how old the queue is."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify, make_response
+
+from actionkit import db
+from actionkit.delivery import outbox
+
+blueprint = Blueprint("health", __name__)
+
+LATE_SECONDS = 900
+"""A fast mail that has been due for longer means that no worker is at work, or no relay."""
+
+
+@blueprint.get("/healthz")
+def healthz() -> Response:
+    """200 while the database answers. A late queue is said in it, and is no reason for a restart."""
+    oldest = outbox.oldest_due_at()
+    age = int((db.now() - oldest).total_seconds()) if oldest else 0
+    response = make_response(
+        jsonify(
+            status="ok",
+            mail={"oldest_due_seconds": max(age, 0), "is_late": age > LATE_SECONDS, **outbox.waiting()},
+        )
+    )
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,74 @@
+"""`actionkit doctor`: is this installation able to keep its promises? One clear line per fault."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+
+import sqlalchemy as sa
+import sqlalchemy.exc
+from flask import current_app
+
+from actionkit import db, migrations
+from actionkit.delivery.smtp import Connection, SendError
+from config import Config
+
+LEAST_FREE_BYTES = 200_000_000
+LARGEST_CLOCK_DIFFERENCE = 5.0
+
+
+def examine(config: Config) -> list[str]:
+    """Every fault found, a line each; empty when all is well."""
+    checks: tuple[Callable[[Config], Iterator[str]], ...] = (_settings, _files, _database, _relay)
+    return [fault for check in checks for fault in check(config)]
+
+
+def _settings(config: Config) -> Iterator[str]:
+    yield from (f"settings: {fault}" for fault in config.unsafe())
+
+
+def _files(config: Config) -> Iterator[str]:
+    if not config.instance.is_dir():
+        yield f"files: the instance folder {config.instance} is missing"
+        return
+    if not os.access(config.instance, os.W_OK):
+        yield f"files: the instance folder {config.instance} cannot be written"
+    if shutil.disk_usage(config.instance).free < LEAST_FREE_BYTES:
+        yield "files: less than 200 MB are free where the instance folder is"
+    secret = config.instance / "secret_key"
+    if secret.exists() and secret.stat().st_mode & 0o077:
+        yield "files: secret_key can be read by others (chmod 600)"
+
+
+def _database(config: Config) -> Iterator[str]:
+    try:
+        revision = migrations.current()
+        if revision != migrations.newest():
+            yield f"database: is at {revision or 'nothing'}, needs {migrations.newest()} (actionkit db upgrade)"
+            return
+        if config.is_sqlite:
+            if db.session.execute(sa.text("PRAGMA quick_check")).scalar_one() != "ok":
+                yield "database: the SQLite file is damaged (PRAGMA quick_check)"
+        else:
+            its_now = db.session.execute(sa.text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one()
+            if abs(float(its_now) - db.now().timestamp()) > LARGEST_CLOCK_DIFFERENCE:
+                yield "clock: this machine and the database differ by more than 5 seconds"
+    except (sqlalchemy.exc.DBAPIError, OSError) as error:
+        yield f"database: does not answer ({type(error).__name__})"
+    if db.now().year < 2026:
+        yield "clock: this machine believes it is before 2026"
+
+
+def _relay(config: Config) -> Iterator[str]:
+    if config.mail_folder is not None:
+        if config.is_production:
+            yield "mail: ACTIONKIT_MAIL_SERVER is not set, so mails are only written to files"
+        return
+    connection = Connection(current_app.extensions["mail"])
+    try:
+        connection.open()
+    except SendError as error:
+        yield f"mail: the relay fails at {error.step}: {error.code or ''} {error.answer}".rstrip()
+    finally:
+        connection.close()

@@ -1,0 +1,1 @@
+"""Signatures leaving as files."""

@@ -1,0 +1,170 @@
+"""What every form has in common, and the fields that two features share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flask_babel import lazy_gettext as _
+from flask_wtf import FlaskForm
+from wtforms import Field, SelectField, StringField, ValidationError
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]
+
+from actionkit import countries, languages
+from actionkit.addresses import AddressInvalid, normalise
+from actionkit.text import has_letter, line_is_clean, prose_is_clean, trim_line, unix_lines
+
+LONGEST_NAME = 200
+LONGEST_POSTCODE = 16
+
+
+class BaseForm(FlaskForm):
+    """A form whose errors can be shown together above it, each with a link to its field."""
+
+    def error_summary(self) -> list[tuple[str, str]]:
+        """(id of the field, sentence) for every error, in the order of the fields."""
+        return [(field.id, str(error)) for field in self for error in field.errors]
+
+
+class PublicForm(BaseForm):
+    """A form for people without a session: no token, since there is no login to ride on.
+
+    See docs/decisions/0001-stateless-public-forms.md.
+    """
+
+    class Meta:
+        csrf = False
+
+    def refuse_repeats(self, sent: Mapping[str, list[str]]) -> bool:
+        """Add an error to each known field that was sent twice; whether there is none."""
+        repeated = [field for field in self if len(sent.get(field.name, ())) > 1]
+        for field in repeated:
+            field.errors = [*field.errors, _("This was sent twice. Please fill it in once.")]
+        return not repeated
+
+
+def line(value: str | None) -> str:
+    """Filter: the text as a line is stored."""
+    return trim_line(value or "")
+
+
+def prose(value: str | None) -> str:
+    """Filter: the text as prose is stored; only blanks are nothing."""
+    text = unix_lines(value or "")
+    return text if text.strip() else ""
+
+
+def required(message: Any) -> Callable[[Any, Field], None]:
+    """Demand a value, with a sentence that names the field."""
+
+    def check(_form: Any, field: Field) -> None:
+        if not field.data:
+            raise ValidationError(message)
+
+    # WTForms draws the `required` attribute and stops at the first fault by this flag.
+    check.field_flags = {"required": True}  # type: ignore[attr-defined]
+    return check
+
+
+def at_most(characters: int, message: Any) -> Callable[[Any, Field], None]:
+    def check(_form: Any, field: Field) -> None:
+        if len(field.data or "") > characters:
+            raise ValidationError(message)
+
+    check.field_flags = {"maxlength": characters}  # type: ignore[attr-defined]
+    return check
+
+
+def clean_line(message: Any) -> Callable[[Any, Field], None]:
+    def check(_form: Any, field: Field) -> None:
+        if not line_is_clean(field.data or ""):
+            raise ValidationError(message)
+
+    return check
+
+
+def clean_prose(message: Any) -> Callable[[Any, Field], None]:
+    def check(_form: Any, field: Field) -> None:
+        if not prose_is_clean(field.data or ""):
+            raise ValidationError(message)
+
+    return check
+
+
+def a_name(_form: Any, field: Field) -> None:
+    if field.data and not has_letter(field.data):
+        raise ValidationError(_("Your name needs at least one letter."))
+
+
+def an_address(_form: Any, field: Field) -> None:
+    """Refuse what mail cannot be sent to, and keep the address in its normal form."""
+    if not field.data:
+        return
+    try:
+        field.data = normalise(field.data)
+    except AddressInvalid:
+        raise ValidationError(
+            _("This is not a complete e-mail address. It looks like name@example.org.")
+        ) from None
+
+
+def name_field() -> StringField:
+    return StringField(
+        _("Your name"),
+        filters=[line],
+        validators=[
+            required(_("Please enter your name.")),
+            at_most(LONGEST_NAME, _("Your name may have at most 200 characters.")),
+            clean_line(
+                _("Your name holds a character that we cannot take: no < > { }, no links, no = + - @ at its beginning.")
+            ),
+            a_name,
+        ],
+        render_kw={"autocomplete": "name"},
+    )
+
+
+def email_field() -> StringField:
+    return StringField(
+        _("Your e-mail address"),
+        filters=[line],
+        validators=[required(_("Please enter your e-mail address.")), an_address],
+        render_kw={"autocomplete": "email", "type": "email", "inputmode": "email"},
+    )
+
+
+def postcode_field() -> StringField:
+    return StringField(
+        _("Postcode"),
+        filters=[line],
+        validators=[
+            at_most(LONGEST_POSTCODE, _("A postcode may have at most 16 characters.")),
+            clean_line(_("The postcode holds a character that we cannot take.")),
+        ],
+        render_kw={"autocomplete": "postal-code"},
+    )
+
+
+class CountryField(SelectField):
+    """A country by its code, in any case; names in the language of the page."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            _("Country"),
+            filters=[lambda value: (value or "").strip(" ").upper()],
+            choices=_country_choices,
+            validate_choice=False,
+            validators=[required(_("Please choose your country.")), _a_country],
+            render_kw={"autocomplete": "country"},
+            **kwargs,
+        )
+
+
+def _country_choices() -> list[SelectChoice]:
+    empty = SelectChoice("", _("Choose your country"))
+    return [empty, *(SelectChoice(code, name) for code, name in countries.choices(languages.current()))]
+
+
+def _a_country(_form: Any, field: Field) -> None:
+    if field.data and field.data not in countries.CODES:
+        raise ValidationError(_("Please choose a country from the list."))

@@ -1,0 +1,225 @@
+"""Every job and its rhythm, named once.
+
+Jobs are Celery tasks in both sizes of installation: inside `actionkit worker` over an in-process
+broker, or on many machines over RabbitMQ or Redis. A message carries nothing but "there may be
+work", so a broker that is killed and emptied loses nothing: the next tick asks the ledger again.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from celery import Celery, Task
+from flask import Flask, current_app
+
+from actionkit import db
+from actionkit.campaigns.operations import close_ended
+from actionkit.delivery import claims
+from actionkit.delivery.models import Outgoing, State
+from actionkit.delivery.renderers import Renderer
+from actionkit.delivery.worker import Worker
+from actionkit.letters.operations import LETTER
+from actionkit.signing import counting, limits, mails
+from actionkit.signing.operations import CONFIRMATION, forget_allowances
+from config import Config
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+RENDERERS: dict[str, Renderer] = {CONFIRMATION: mails.confirmation, LETTER: mails.letter}
+"""Which feature writes which mail: here, where all features are known."""
+
+TICK_EXPIRES_SECONDS = 2
+
+# job → seconds between two runs
+RHYTHM: dict[str, float] = {
+    "deliver": 1,
+    "count": 1,
+    "end_dead_leases": 5,
+    "close_campaigns": 30,
+    "forget": 3600,
+}
+
+
+# ---------------------------------------------------------------- jobs
+
+
+def deliver(worker: Worker) -> Counter[str]:
+    """Send what is due until nothing is. Runs beside itself, once for each sender."""
+    return worker.deliver_due()
+
+
+def count(_worker: Worker) -> int:
+    """Add up what was confirmed since the last count."""
+    total = 0
+    while added := _in_one_transaction(counting.add_up):
+        total += added
+    return total
+
+
+def end_dead_leases(worker: Worker) -> int:
+    """Find mails whose worker died."""
+    return _in_one_transaction(lambda: claims.end_dead_leases(set(worker.held)))
+
+
+def close_campaigns(_worker: Worker) -> int:
+    """Close what has ended by its own clock."""
+    slugs = _in_one_transaction(close_ended)
+    for slug in slugs:
+        log.info("campaign closed", extra={"campaign": slug})
+    return len(slugs)
+
+
+def forget(_worker: Worker) -> None:
+    """Destroy what was kept only for limits."""
+    _in_one_transaction(limits.forget_old)
+    _in_one_transaction(forget_allowances)
+
+
+def _in_one_transaction(work: Callable[[], T]) -> T:
+    db.writing()
+    result = work()
+    db.session.commit()
+    return result
+
+
+JOBS: dict[str, Callable[[Worker], Any]] = {
+    "deliver": deliver,
+    "count": count,
+    "end_dead_leases": end_dead_leases,
+    "close_campaigns": close_campaigns,
+    "forget": forget,
+}
+
+
+# ---------------------------------------------------------------- Celery
+
+
+def make_celery(app: Flask) -> Celery:
+    """The Celery application with one task per job.
+
+    A tick that waited longer than two seconds is dropped, by Celery when it is received and by
+    `_Job` when a thread takes it: another one has come meanwhile.
+    """
+    config: Config = app.config["ACTIONKIT"]
+    worker = Worker(RENDERERS)
+    app.extensions["delivery_worker"] = worker
+    senders = threading.BoundedSemaphore(config.worker_senders)
+
+    class _Job(Task):
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            expires = self.request.expires
+            if worker.stopping.is_set() or (expires and _is_past(expires)):
+                return None
+            with app.app_context():
+                return super().__call__(*args, **kwargs)
+
+    os.environ.pop("CELERY_BROKER_URL", None)  # it would silently win over our own setting
+    celery = Celery("actionkit", fixups=[], task_cls=_Job, set_as_current=False)
+    celery.conf.update(
+        broker_url=config.broker_url if config.broker_url != "memory://" else "memory://localhost/",
+        broker_transport_options=_transport_options(config.broker_url),
+        broker_connection_retry_on_startup=True,
+        task_ignore_result=True,
+        task_default_queue="actionkit",
+        worker_prefetch_multiplier=1,
+        worker_enable_remote_control=False,
+        worker_hijack_root_logger=False,
+        timezone="UTC",
+        beat_schedule={
+            name: {"task": f"actionkit.{name}", "schedule": seconds, "options": {"expires": TICK_EXPIRES_SECONDS}}
+            for name, seconds in RHYTHM.items()
+            if name != "deliver"
+        }
+        | {
+            # One tick for each sender: those that find nothing to do end at once.
+            f"deliver-{n}": {
+                "task": "actionkit.deliver",
+                "schedule": RHYTHM["deliver"],
+                "options": {"expires": TICK_EXPIRES_SECONDS},
+            }
+            for n in range(config.worker_senders)
+        },
+    )
+
+    def task(name: str, job: Callable[[Worker], Any]) -> None:
+        @celery.task(name=f"actionkit.{name}")
+        def run() -> None:
+            if name != "deliver":
+                job(worker)
+            elif senders.acquire(blocking=False):
+                try:
+                    with worker.heartbeat(app):
+                        job(worker)
+                finally:
+                    senders.release()
+
+    for name, job in JOBS.items():
+        task(name, job)
+    return celery
+
+
+def _transport_options(broker_url: str) -> dict[str, Any]:
+    if broker_url.startswith("redis"):
+        # Celery gives unfinished messages back only after an hour by default, and scans rarely.
+        return {"visibility_timeout": 60, "unacked_restore_interval": 5, "unacked_mutex_expire": 10}
+    return {"polling_interval": 0.2} if broker_url.startswith("memory") else {}
+
+
+def _is_past(moment: str | dt.datetime) -> bool:
+    parsed = moment if isinstance(moment, dt.datetime) else dt.datetime.fromisoformat(moment)
+    if parsed.tzinfo is None:
+        parsed = parsed.replace(tzinfo=dt.UTC)
+    return parsed < db.now()
+
+
+# ---------------------------------------------------------------- drain
+
+
+def drain(app: Flask) -> Counter[str]:
+    """Do everything that is due now, once, and return the totals by outcome.
+
+    Keeps the pace and every waiting time: what is not due stays. Ends when nothing is due, or
+    when the relay is in trouble.
+    """
+    worker: Worker = app.extensions["delivery_worker"]
+    totals: Counter[str] = Counter()
+    lock = threading.Lock()
+    faults: list[BaseException] = []
+
+    def send() -> None:
+        try:
+            with app.app_context():
+                ended = deliver(worker)
+            with lock:
+                totals.update(ended)
+        except BaseException as fault:
+            faults.append(fault)
+
+    end_dead_leases(worker)
+    close_campaigns(worker)
+    with worker.heartbeat(app):
+        threads = [
+            threading.Thread(target=send, name=f"sender-{n}") for n in range(current_app.config["ACTIONKIT"].worker_senders)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    worker.close()
+    if faults:
+        raise faults[0]
+    totals["counted"] = count(worker)
+    forget(worker)
+    totals["still queued"] = db.session.execute(
+        sa.select(sa.func.count()).where(Outgoing.state == State.QUEUED)
+    ).scalar_one()
+    return totals

@@ -1,0 +1,85 @@
+"""Which language a page speaks.
+
+A page is the same for everyone who asks for it in one language, so that any cache may keep
+it: the language is in the URL (`?lang=it`), never in Accept-Language or a cookie.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+
+from babel import Locale, UnknownLocaleError
+from flask import Flask, g, has_app_context, request
+from flask_babel import Babel
+
+INTERFACE = ("en", "it", "hi")
+"""Languages that the interface speaks; the first is the one of pages that name none."""
+
+_RIGHT_TO_LEFT_FALLBACK = "ltr"
+_TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+
+babel = Babel()
+
+
+def is_language(tag: str) -> bool:
+    """Whether the text is a language tag (BCP 47) that we know the name of."""
+    return bool(_TAG.fullmatch(tag)) and _locale(tag) is not None
+
+
+@cache
+def _locale(tag: str) -> Locale | None:
+    try:
+        return Locale.parse(tag, sep="-")
+    except (UnknownLocaleError, ValueError):
+        return None
+
+
+def direction(tag: str) -> str:
+    """`ltr` or `rtl`."""
+    locale = _locale(tag)
+    return locale.text_direction if locale else _RIGHT_TO_LEFT_FALLBACK
+
+
+def own_name(tag: str) -> str:
+    """The language's name in itself: "italiano"."""
+    locale = _locale(tag)
+    return (locale.get_display_name() or tag) if locale else tag
+
+
+def choose(available: Iterable[str] = INTERFACE) -> str:
+    """The language of this page: `?lang` where it is one of `available`, else the first of them.
+
+    From here on the interface speaks it too, as far as it can.
+    """
+    available = tuple(available)
+    wanted = request.args.get("lang", "")
+    g.language = wanted if wanted in available else available[0]
+    return str(g.language)
+
+
+def current() -> str:
+    """The language of the page at hand, as a BCP 47 tag."""
+    return str(g.get("language", INTERFACE[0]))
+
+
+def interface_locale(tag: str) -> str:
+    """The interface's language for a text in `tag`: the same where we speak it, else English."""
+    base = tag.split("-")[0]
+    return base if base in INTERFACE else INTERFACE[0]
+
+
+def init_app(app: Flask) -> None:
+    babel.init_app(
+        app,
+        default_locale=INTERFACE[0],
+        default_timezone="UTC",
+        locale_selector=lambda: interface_locale(current()) if has_app_context() else INTERFACE[0],
+    )
+    app.jinja_env.globals.update(
+        language=current,
+        language_direction=direction,
+        language_name=own_name,
+        interface_languages=INTERFACE,
+    )

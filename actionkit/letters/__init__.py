@@ -1,0 +1,1 @@
+"""What is written to officials, and at what pace."""

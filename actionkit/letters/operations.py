@@ -1,0 +1,93 @@
+"""Saving letters as versions, and queueing one letter to each official."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+from sqlalchemy.orm import selectinload
+
+from actionkit import db
+from actionkit.campaigns.models import Campaign, LetterMode
+from actionkit.delivery import outbox
+from actionkit.delivery.models import Lane
+from actionkit.letters import templates
+from actionkit.letters.models import LetterText, LetterVersion
+
+LETTER = "letter"
+"""The kind of these rows in the ledger; their subject is the signature."""
+
+
+def group_key(campaign_id: int) -> str:
+    return f"campaign:{campaign_id}"
+
+
+def recipient_key(official_id: int) -> str:
+    return f"official:{official_id}"
+
+
+def current_version(campaign_id: int) -> LetterVersion | None:
+    """The letter as it is now, or None where the campaign has none."""
+    return db.session.scalar(
+        sa.select(LetterVersion)
+        .where(LetterVersion.campaign_id == campaign_id)
+        .order_by(LetterVersion.number.desc())
+        .limit(1)
+        .options(selectinload(LetterVersion.texts))
+    )
+
+
+def version_seen(campaign_id: int, version_id: int | None) -> LetterVersion | None:
+    """The version that a form says it showed, if it is this campaign's; else the current one."""
+    if version_id is not None:
+        seen = db.session.get(LetterVersion, version_id)
+        if seen is not None and seen.campaign_id == campaign_id:
+            return seen
+    return current_version(campaign_id)
+
+
+def save_letter(campaign_id: int, texts: Mapping[str, tuple[str, str]]) -> LetterVersion:
+    """Make `texts` (language → subject, template) the current letter.
+
+    The same texts as now make no new version. Raises `templates.TemplateFault`.
+    """
+    for subject, template in texts.values():
+        templates.check(subject, is_subject=True)
+        templates.check(template)
+    content = json.dumps(sorted((k, *v) for k, v in texts.items()), ensure_ascii=False)
+    content_hash = hashlib.sha256(content.encode()).hexdigest()
+    latest = current_version(campaign_id)
+    if latest is not None and latest.content_hash == content_hash:
+        return latest
+    version = LetterVersion(
+        campaign_id=campaign_id,
+        number=latest.number + 1 if latest else 1,
+        content_hash=content_hash,
+        texts=[
+            LetterText(language=language, subject=subject, template=template)
+            for language, (subject, template) in texts.items()
+        ],
+    )
+    db.session.add(version)
+    db.session.flush()
+    return version
+
+
+def queue_letters(campaign: Campaign, signature_id: int) -> None:
+    """One letter from this signature to each of the campaign's officials, at their pace."""
+    if campaign.letters != LetterMode.EACH:
+        return
+    outbox.put(
+        LETTER,
+        signature_id,
+        [recipient_key(seat.official_id) for seat in campaign.seats],
+        group=group_key(campaign.id),
+        lane=Lane.PACED,
+    )
+
+
+def stop_letters(signature_id: int) -> int:
+    """Cancel this signature's letters that have not left; how many."""
+    return outbox.cancel(LETTER, signature_id)

@@ -1,0 +1,67 @@
+"""Log lines: one JSON object per event on standard error, without personal data.
+
+A request is logged by its rule (`/confirm/<token>`), never by its path, query, body or
+client address.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+import sys
+import time
+
+from flask import Flask, Response, g, request
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class JsonLines(logging.Formatter):
+    """One line of JSON per record: time, level, logger, event, and whatever `extra` named."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+        }
+        line.update((k, v) for k, v in vars(record).items() if k not in _STANDARD)
+        if record.exc_info and record.exc_info[0]:
+            line["cause"] = record.exc_info[0].__name__  # never its text: it may quote a person
+        return json.dumps(line, ensure_ascii=True, default=str)
+
+
+def to_stderr(level: int = logging.INFO) -> None:
+    """Send every logger's records to standard error as JSON lines."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+
+
+def init_app(app: Flask) -> None:
+    log = logging.getLogger("actionkit.requests")
+
+    @app.before_request
+    def start_clock() -> None:
+        g.request_began = time.perf_counter()
+
+    @app.after_request
+    def write_line(response: Response) -> Response:
+        if request.endpoint not in ("static", "health.healthz"):
+            log.info(
+                "request",
+                extra={
+                    "method": request.method if request.method in _METHODS else "other",
+                    "rule": request.url_rule.rule if request.url_rule else None,
+                    "status": response.status_code,
+                    "ms": round((time.perf_counter() - g.get("request_began", time.perf_counter())) * 1000, 1),
+                },
+            )
+        return response
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})

@@ -1,0 +1,13 @@
+"""Every table, for migrations: importing this module makes `Base.metadata` whole."""
+
+from __future__ import annotations
+
+from actionkit.campaigns import models as campaigns
+from actionkit.db import Base
+from actionkit.delivery import models as delivery
+from actionkit.letters import models as letters
+from actionkit.signing import models as signing
+from actionkit.staff import models as staff
+
+FEATURES = (delivery, staff, campaigns, letters, signing)
+TABLES = Base.metadata.tables

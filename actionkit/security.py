@@ -1,0 +1,182 @@
+"""Who may send us what: signed tokens, the origin of posts, readable requests, response headers."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from flask import Flask, Response, current_app, request
+from itsdangerous import BadSignature, Signer
+from werkzeug.exceptions import BadRequest, Forbidden, NotFound, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from config import LOOPBACK_HOSTS, Config
+
+LARGEST_REQUEST = 1_000_000
+"""Bytes of a request's body, on every route that does not say otherwise."""
+MOST_FIELDS = 1_000
+LONGEST_TOKEN = 200
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+# ---------------------------------------------------------------- tokens
+
+
+@dataclass(frozen=True)
+class Token:
+    """What a genuine token says."""
+
+    public_id: str
+    issued_at: dt.datetime
+
+    def is_older_than(self, age: dt.timedelta, at: dt.datetime) -> bool:
+        return at - self.issued_at > age
+
+
+def _signer(purpose: str) -> Signer:
+    keys = [*reversed(current_app.config["SECRET_KEY_FALLBACKS"]), current_app.config["SECRET_KEY"]]
+    return Signer(keys, salt=f"actionkit.{purpose}", key_derivation="hmac", digest_method=hashlib.sha256)
+
+
+def make_token(purpose: str, public_id: str, issued_at: dt.datetime) -> str:
+    """A link's secret part: signed over purpose, id and time (whole seconds).
+
+    Nothing is stored, and the same three give the same token, so that a mail rendered twice
+    carries the same link.
+    """
+    return _signer(purpose).sign(f"{public_id}.{int(issued_at.timestamp()):x}").decode()
+
+
+def read_token(purpose: str, token: str) -> Token:
+    """The token's content. Raises `NotFound` for one that is forged or made for another purpose."""
+    if len(token) > LONGEST_TOKEN or not token.isascii():
+        raise NotFound
+    try:
+        public_id, seconds = _signer(purpose).unsign(token).decode().split(".")
+        return Token(public_id, dt.datetime.fromtimestamp(int(seconds, 16), dt.UTC))
+    except (BadSignature, ValueError):
+        raise NotFound from None
+
+
+# ---------------------------------------------------------------- requests
+
+
+def _refuse_unreadable() -> None:
+    """400 for bytes that are no UTF-8, and for NUL, in path, query or cookies (RFC 3986, 2.5)."""
+    environ = request.environ
+    for raw in (
+        environ.get("PATH_INFO", "").encode("latin-1", "replace"),
+        unquote_to_bytes(environ.get("QUERY_STRING", "").encode("latin-1", "replace")),
+        environ.get("HTTP_COOKIE", "").encode("latin-1", "replace"),
+    ):
+        if not _is_text(raw):
+            raise BadRequest
+
+
+def _is_text(raw: bytes) -> bool:
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in raw
+
+
+def _refuse_foreign_origin() -> None:
+    """403 for a post from another site's page.
+
+    `Sec-Fetch-Site` cannot be set by a page's script and needs no list of our names. Where it
+    is absent, `Origin` decides; with neither, the client is no browser that another site could
+    misuse. See docs/decisions/0001-stateless-public-forms.md.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        if site not in ("same-origin", "none"):
+            raise Forbidden
+        return
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return
+    config: Config = current_app.config["ACTIONKIT"]
+    ours = urlsplit(config.base_url)
+    if origin not in (f"{request.scheme}://{request.host}", f"{ours.scheme}://{ours.netloc}"):
+        raise Forbidden
+
+
+def read_form() -> None:
+    """Refuse a body that is no form in UTF-8, before anything parses it.
+
+    Werkzeug would keep bytes that are no UTF-8 as percent codes; a name must not be stored so.
+    Raises 415 for another type, 413 for too much, 400 for what cannot be read.
+    """
+    if request.mimetype not in FORM_TYPES:
+        raise UnsupportedMediaType
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise UnsupportedMediaType
+    raw = request.get_data(cache=True)
+    if request.mimetype == "application/x-www-form-urlencoded":
+        if raw.count(b"&") >= MOST_FIELDS:
+            raise RequestEntityTooLarge
+        raw = unquote_to_bytes(raw)
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadRequest from None
+
+
+def _guard_request() -> None:
+    _refuse_unreadable()
+    if request.method not in ("GET", "HEAD", "OPTIONS"):
+        _refuse_foreign_origin()
+
+
+# ---------------------------------------------------------------- responses
+
+
+def _add_headers(response: Response) -> Response:
+    headers = response.headers
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
+    headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    if current_app.config["ACTIONKIT"].base_url.startswith("https://"):
+        headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    return response
+
+
+def keep_private(response: Response) -> Response:
+    """For pages with a token in their address or a person's data in them: no cache, no leak.
+
+    `same-origin` and not `no-referrer`: with the latter Chromium posts `Origin: null`.
+    """
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Referrer-Policy"] = "same-origin"
+    return response
+
+
+def init_app(app: Flask) -> None:
+    config: Config = app.config["ACTIONKIT"]
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
+    app.config["MAX_FORM_MEMORY_SIZE"] = LARGEST_REQUEST
+    app.config["MAX_FORM_PARTS"] = MOST_FIELDS
+    if config.is_production:
+        app.config["TRUSTED_HOSTS"] = [urlsplit(config.base_url).hostname, *sorted(LOOPBACK_HOSTS)]
+    if config.trusted_proxies:
+        # Only the address and the scheme: the host is the configured one, whatever a header says.
+        n = config.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=0)  # type: ignore[method-assign]
+    app.before_request(_guard_request)
+    app.after_request(_add_headers)
+
+
+def absolute_url(path: str) -> str:
+    """The public address of one of our paths. The Host header has no part in it."""
+    base: Any = current_app.config["ACTIONKIT"].base_url
+    return f"{base}{path}"

@@ -1,0 +1,1 @@
+"""The supporter's journey: sign, confirm, withdraw, be counted."""

@@ -1,0 +1,54 @@
+"""The words people agree to, kept as rows that never change.
+
+A submission names the row, so that years later it can be shown what exactly was agreed to, in
+which language, even when the words have been changed since.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import sqlalchemy as sa
+from flask_babel import gettext
+
+from actionkit import db, languages
+from actionkit.signing.models import ConsentWording, Purpose
+
+
+def current_text(purpose: Purpose, *, writes_letters: bool) -> str:
+    """The words beside a tick, as the page at hand shows them."""
+    if purpose is Purpose.UPDATES:
+        return gettext("You may write to me about this and other campaigns. I can end this at any time.")
+    if writes_letters:
+        return gettext(
+            "I agree that my name, my country and what I write are stored and sent in a letter in my name to the "
+            "officials named here. I know that this shows a political opinion, and that I can withdraw it."
+        )
+    return gettext(
+        "I agree that my name, my country and what I write are stored and counted for this campaign. "
+        "I know that this shows a political opinion, and that I can withdraw it."
+    )
+
+
+def wording_id(purpose: Purpose, text: str) -> int:
+    """The row of these words in the language of the page; made when they are first used."""
+    language = languages.current()
+    content_hash = hashlib.sha256(text.encode()).hexdigest()
+    mine = (ConsentWording.purpose == purpose, ConsentWording.language == language)
+    known = sa.select(ConsentWording.id).where(*mine, ConsentWording.content_hash == content_hash)
+    if (found := db.session.scalar(known)) is not None:
+        return found
+    number = sa.select(sa.func.coalesce(sa.func.max(ConsentWording.version), 0) + 1).where(*mine)
+    db.session.execute(
+        db.insert(ConsentWording)
+        .values(
+            purpose=purpose,
+            language=language,
+            version=number.scalar_subquery(),
+            content_hash=content_hash,
+            text=text,
+            created_at=db.now(),
+        )
+        .on_conflict_do_nothing()
+    )
+    return db.session.execute(known).scalar_one()

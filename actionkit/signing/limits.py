@@ -1,0 +1,91 @@
+"""How many signatures may come from one network: above the limit they are held, not refused.
+
+A client's address is never stored. What is stored is an HMAC of it under a key that lives for
+the day and is destroyed after seven, so that a week later nobody can tell who it was.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import hmac
+import ipaddress
+import secrets
+
+import sqlalchemy as sa
+from flask import current_app, request
+from werkzeug.exceptions import TooManyRequests
+
+from actionkit import db
+from actionkit.signing.models import NetworkKey, SignHit
+from config import Limit
+
+SLOT_SECONDS = 10
+FLOOD = Limit(60, 60)
+"""Above this it is no rally behind one router, and the client is told to slow down."""
+KEPT_FOR = dt.timedelta(days=7)
+
+HELD_FOR_LIMIT = "many signatures from one network"
+
+
+def held_because(campaign_id: int) -> str:
+    """Count a signature that is about to be stored; why it must be held, or "" if it need not be.
+
+    Raises `TooManyRequests` for a flood. Counts in the transaction at hand.
+    """
+    limit: Limit | None = current_app.config["ACTIONKIT"].sign_limit
+    if limit is None:
+        return ""
+    moment = db.now()
+    network, slot = _network_key(moment), int(moment.timestamp()) // SLOT_SECONDS
+    hit = db.insert(SignHit).values(campaign_id=campaign_id, network=network, slot=slot, hits=1)
+    db.session.execute(
+        hit.on_conflict_do_update(
+            index_elements=["campaign_id", "network", "slot"], set_={"hits": SignHit.hits + 1}
+        )
+    )
+    if _hits(campaign_id, network, slot, FLOOD.seconds) > FLOOD.count:
+        raise TooManyRequests
+    return HELD_FOR_LIMIT if _hits(campaign_id, network, slot, limit.seconds) > limit.count else ""
+
+
+def _hits(campaign_id: int, network: str, slot: int, seconds: int) -> int:
+    first = slot - -(-seconds // SLOT_SECONDS) + 1
+    return int(
+        db.session.scalar(
+            sa.select(sa.func.sum(SignHit.hits)).where(
+                SignHit.campaign_id == campaign_id,
+                SignHit.network == network,
+                SignHit.slot.between(first, slot),
+            )
+        )
+        or 0
+    )
+
+
+def _network_key(moment: dt.datetime) -> str:
+    """The client's network under the key of the day: an IPv4 address, or the /64 of an IPv6 one."""
+    try:
+        address = ipaddress.ip_address(request.remote_addr or "")
+    except ValueError:
+        address = ipaddress.ip_address("0.0.0.0")
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or ipaddress.IPv6Network((address, 64), strict=False).network_address
+    return hmac.new(_secret_of(moment.date()).encode(), address.packed, hashlib.sha256).hexdigest()[:32]
+
+
+def _secret_of(day: dt.date) -> str:
+    known = sa.select(NetworkKey.secret).where(NetworkKey.day == day)
+    if (secret := db.session.scalar(known)) is None:
+        made = db.insert(NetworkKey).values(day=day, secret=secrets.token_hex(32))
+        db.session.execute(made.on_conflict_do_nothing())
+        secret = db.session.execute(known).scalar_one()
+    return secret
+
+
+def forget_old() -> None:
+    """Destroy keys after a week, and counts that no limit looks at any more."""
+    moment = db.now()
+    db.session.execute(sa.delete(NetworkKey).where(NetworkKey.day < (moment - KEPT_FOR).date()))
+    oldest = int((moment - dt.timedelta(days=1)).timestamp()) // SLOT_SECONDS
+    db.session.execute(sa.delete(SignHit).where(SignHit.slot < oldest))

@@ -1,0 +1,104 @@
+"""Rendering the two mails of a signature: the confirmation, and the letter to an official."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from flask import render_template, url_for
+from flask_babel import force_locale
+
+from actionkit import db, languages
+from actionkit.campaigns.models import Campaign, LetterMode, Official, ReplyTo
+from actionkit.delivery.renderers import CannotBeSent, Item, Mail, NotToBeSent
+from actionkit.letters.compose import NoLetter, compose
+from actionkit.letters.operations import version_seen
+from actionkit.security import absolute_url, make_token
+from actionkit.signing.models import Signature, SignatureState, Submission
+from actionkit.signing.operations import Signed, find_submission, is_superseded, sender_of
+
+CONFIRM_TOKEN = "confirm"
+WITHDRAW_TOKEN = "withdraw"
+
+
+def confirm_path(submission: Submission, issued_at: dt.datetime) -> str:
+    token = make_token(CONFIRM_TOKEN, submission.public_id, issued_at)
+    return url_for("signing.confirm_page", token=token)
+
+
+def withdraw_path(signature: Signature) -> str:
+    token = make_token(WITHDRAW_TOKEN, signature.public_id, signature.signed_at)
+    return url_for("signing.withdraw_page", token=token)
+
+
+def confirmation(item: Item) -> Mail:
+    """The mail with the one link. For a signature that is confirmed already it says so."""
+    signed = find_submission(Submission.id == item.subject_id)
+    if signed is None or not signed.submission.email:
+        raise NotToBeSent("the signature is gone")
+    signature, submission, campaign = signed.signature, signed.submission, signed.campaign
+    is_confirmed = signature.state == SignatureState.CONFIRMED
+    if signature.state in (SignatureState.INVALIDATED, SignatureState.HELD) or is_superseded(signed):
+        raise NotToBeSent(f"the signature is {signature.state}")
+    if not is_confirmed and not campaign.can_confirm():
+        raise NotToBeSent("the campaign has ended")
+    subject, text = _rendered(
+        "mail/confirmation.txt",
+        submission.language,
+        campaign=campaign,
+        text=campaign.text_in(submission.language),
+        is_confirmed=is_confirmed,
+        writes_letters=campaign.letters == LetterMode.EACH and bool(campaign.seats),
+        link=absolute_url(confirm_path(submission, item.first_tried_at)),
+        site=absolute_url("/"),
+    )
+    return Mail(
+        to=("", submission.email),
+        subject=subject,
+        text=text,
+        language=languages.interface_locale(submission.language),
+        headers={"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"},
+    )
+
+
+def letter(item: Item) -> Mail:
+    """The letter to one official, from the version she saw and the words she sent."""
+    official = db.session.get(Official, int(item.recipient_key.removeprefix("official:")))
+    signed = _confirmed(item.subject_id)
+    if official is None or not official.email:
+        raise CannotBeSent("the official has no address")
+    submission, campaign = signed.submission, signed.campaign
+    version = version_seen(campaign.id, submission.letter_version_id)
+    if version is None:
+        raise CannotBeSent("the campaign has no letter")
+    try:
+        written = compose(campaign, version, official, sender_of(submission))
+    except NoLetter:
+        raise CannotBeSent("the letter is missing in a language of this official") from None
+    answer_to = (submission.name, submission.email) if campaign.reply_to == ReplyTo.SUPPORTER else None
+    return Mail(
+        to=(official.name, official.email),
+        subject=written.subject,
+        text=written.body + "\n",
+        language=written.language,
+        reply_to=answer_to,
+    )
+
+
+def _confirmed(signature_id: int) -> Signed:
+    signed = find_submission(Signature.id == signature_id, Submission.id == Signature.submission_id)
+    if signed is None:
+        raise NotToBeSent("the signature is gone")
+    if signed.signature.state == SignatureState.HELD:
+        raise CannotBeSent("the signature is held for review")
+    if signed.signature.state != SignatureState.CONFIRMED:
+        raise NotToBeSent(f"the signature is {signed.signature.state}")
+    return signed
+
+
+def _rendered(template: str, language: str, **values: object) -> tuple[str, str]:
+    """(subject, text) of a mail template: its first line, and what follows the blank one."""
+    with force_locale(languages.interface_locale(language)):
+        subject, _break, text = render_template(template, **values).strip().partition("\n")
+    return " ".join(subject.split()), text.strip() + "\n"
+
+

@@ -1,0 +1,193 @@
+"""Signatures, what people sent, what they consented to, and how they are counted."""
+
+from __future__ import annotations
+
+import datetime as dt
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from actionkit.db import Base, new_public_id, now
+
+BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+
+class SignatureState(StrEnum):
+    """
+        pending ──► confirmed ──► withdrawn
+           │ ▲         │ ▲            │
+           ▼ │         ▼ │            └─ a newer submission, confirmed ─► confirmed
+           held ◄──────┘ (staff)
+        pending ──► invalidated  ("I did not sign this")
+    """
+
+    PENDING = "pending"
+    CONFIRMED = "confirmed"
+    HELD = "held"
+    WITHDRAWN = "withdrawn"
+    INVALIDATED = "invalidated"
+
+
+class Source(StrEnum):
+    WEB = "web"
+    IMPORT = "import"
+    API = "api"
+
+
+class Signature(Base):
+    """One address on one campaign: it counts once, for ever."""
+
+    __tablename__ = "signatures"
+    __table_args__ = (
+        sa.UniqueConstraint("campaign_id", "canonical_email"),
+        sa.Index("ix_signatures_canonical_email", "canonical_email"),
+        sa.Index("ix_signatures_campaign_state", "campaign_id", "state", "id"),
+        sa.Index(
+            "ix_signatures_public",
+            "campaign_id",
+            "confirmed_at",
+            sqlite_where=sa.text("is_name_public"),
+            postgresql_where=sa.text("is_name_public"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    public_id: Mapped[str] = mapped_column(sa.String(32), unique=True, default=new_public_id)
+    campaign_id: Mapped[int] = mapped_column(sa.ForeignKey("campaigns.id"))
+    canonical_email: Mapped[str] = mapped_column(sa.String(320))
+    state: Mapped[str] = mapped_column(sa.String(12), default=SignatureState.PENDING)
+    state_reason: Mapped[str] = mapped_column(sa.String(60), default="")
+    """Why it is held or invalidated: a word for staff, never a person's data."""
+    submission_id: Mapped[int | None] = mapped_column(BigId)
+    """The submission that counts, from confirmation on."""
+    signed_at: Mapped[dt.datetime] = mapped_column(default=now)
+    confirmed_at: Mapped[dt.datetime | None]
+    withdrawn_at: Mapped[dt.datetime | None]
+    mailed_at: Mapped[dt.datetime | None]
+    """When a mail about it was last put into the ledger."""
+    is_name_public: Mapped[bool] = mapped_column(default=False)
+
+
+class Submission(Base):
+    """What a person sent, once. It is never edited; erasure empties its cells and keeps the row."""
+
+    __tablename__ = "submissions"
+    __table_args__ = (sa.Index("ix_submissions_signature", "signature_id", "id"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    public_id: Mapped[str] = mapped_column(sa.String(32), unique=True, default=new_public_id)
+    signature_id: Mapped[int] = mapped_column(sa.ForeignKey("signatures.id", ondelete="CASCADE"))
+    created_at: Mapped[dt.datetime] = mapped_column(default=now)
+    name: Mapped[str] = mapped_column(sa.String(200))
+    email: Mapped[str] = mapped_column(sa.String(320))
+    country: Mapped[str] = mapped_column(sa.String(2))
+    postcode: Mapped[str] = mapped_column(sa.String(16), default="")
+    comment: Mapped[str] = mapped_column(sa.Text, default="")
+    letter: Mapped[str] = mapped_column(sa.Text, default="")
+    show_name: Mapped[bool] = mapped_column(default=False)
+    updates: Mapped[bool] = mapped_column(default=False)
+    language: Mapped[str] = mapped_column(sa.String(35))
+    source: Mapped[str] = mapped_column(sa.String(10), default=Source.WEB)
+    letter_version_id: Mapped[int | None] = mapped_column(sa.ForeignKey("letter_versions.id"))
+    consent_wording_id: Mapped[int] = mapped_column(sa.ForeignKey("consent_wordings.id"))
+    updates_wording_id: Mapped[int | None] = mapped_column(sa.ForeignKey("consent_wordings.id"))
+    """The wording of the second tick, where it was ticked."""
+
+
+class Purpose(StrEnum):
+    """What a consent is for."""
+
+    SIGN = "sign"
+    UPDATES = "updates"
+
+
+class ConsentWording(Base):
+    """The very words beside a tick, in one language. Immutable: new words are a new row."""
+
+    __tablename__ = "consent_wordings"
+    __table_args__ = (sa.UniqueConstraint("purpose", "language", "content_hash"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    purpose: Mapped[str] = mapped_column(sa.String(10))
+    language: Mapped[str] = mapped_column(sa.String(35))
+    version: Mapped[int]
+    content_hash: Mapped[str] = mapped_column(sa.String(64))
+    text: Mapped[str] = mapped_column(sa.Text)
+    created_at: Mapped[dt.datetime] = mapped_column(default=now)
+
+
+class ConsentWithdrawal(Base):
+    """A person took a consent back. The submission that gave it stays what it was."""
+
+    __tablename__ = "consent_withdrawals"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    signature_id: Mapped[int] = mapped_column(sa.ForeignKey("signatures.id", ondelete="CASCADE"), index=True)
+    purpose: Mapped[str] = mapped_column(sa.String(10))
+    withdrawn_at: Mapped[dt.datetime] = mapped_column(default=now)
+
+
+class MailAllowance(Base):
+    """The last three mails that an address got because somebody typed it into a form."""
+
+    __tablename__ = "mail_allowances"
+
+    canonical_email: Mapped[str] = mapped_column(sa.String(320), primary_key=True)
+    latest_at: Mapped[dt.datetime | None]
+    second_at: Mapped[dt.datetime | None]
+    third_at: Mapped[dt.datetime | None] = mapped_column(index=True)
+
+
+class CountTrace(Base):
+    """One signature more, or one fewer; gone as soon as the counting job has added it up."""
+
+    __tablename__ = "count_traces"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(sa.ForeignKey("campaigns.id"))
+    hour: Mapped[dt.datetime]
+    country: Mapped[str] = mapped_column(sa.String(2))
+    delta: Mapped[int]
+
+
+class CampaignCount(Base):
+    """Confirmed signatures of a campaign, as of the last count."""
+
+    __tablename__ = "campaign_counts"
+
+    campaign_id: Mapped[int] = mapped_column(sa.ForeignKey("campaigns.id"), primary_key=True)
+    total: Mapped[int] = mapped_column(default=0)
+    as_of: Mapped[dt.datetime] = mapped_column(default=now)
+
+
+class CountBucket(Base):
+    """Confirmed signatures of a campaign by the hour of confirmation and the country."""
+
+    __tablename__ = "count_buckets"
+
+    campaign_id: Mapped[int] = mapped_column(sa.ForeignKey("campaigns.id"), primary_key=True)
+    hour: Mapped[dt.datetime] = mapped_column(primary_key=True)
+    country: Mapped[str] = mapped_column(sa.String(2), primary_key=True)
+    signatures: Mapped[int] = mapped_column(default=0)
+
+
+class NetworkKey(Base):
+    """The secret of one day, under which client networks are told apart; destroyed after a week."""
+
+    __tablename__ = "network_keys"
+
+    day: Mapped[dt.date] = mapped_column(primary_key=True)
+    secret: Mapped[str] = mapped_column(sa.String(64))
+
+
+class SignHit(Base):
+    """How many signatures came from one network for one campaign in ten seconds."""
+
+    __tablename__ = "sign_hits"
+
+    campaign_id: Mapped[int] = mapped_column(sa.ForeignKey("campaigns.id"), primary_key=True)
+    network: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    slot: Mapped[int] = mapped_column(primary_key=True)
+    """Unix time divided by ten."""
+    hits: Mapped[int]

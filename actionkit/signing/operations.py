@@ -1,0 +1,334 @@
+"""What happens to a signature: sign, confirm, refuse, withdraw. Nothing here commits or sends."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from enum import StrEnum
+
+import sqlalchemy as sa
+from flask_babel import gettext, lazy_gettext
+
+from actionkit import db
+from actionkit.addresses import canonical
+from actionkit.campaigns.models import Campaign, LetterMode, Phase
+from actionkit.delivery import outbox
+from actionkit.errors import ActionError
+from actionkit.letters.compose import Sender
+from actionkit.letters.operations import queue_letters, stop_letters
+from actionkit.signing import counting
+from actionkit.signing.models import (
+    ConsentWithdrawal,
+    MailAllowance,
+    Purpose,
+    Signature,
+    SignatureState,
+    Source,
+    Submission,
+)
+
+CONFIRMATION = "confirmation"
+"""The kind of these rows in the ledger; their subject is the submission."""
+
+CONFIRM_WITHIN = dt.timedelta(days=7)
+BETWEEN_MAILS = dt.timedelta(minutes=10)
+ALLOWANCE_WINDOW = dt.timedelta(hours=24)
+
+
+class NotOpen(ActionError):
+    """The campaign cannot be signed now."""
+
+    code = 410
+
+
+class TooLate(ActionError):
+    """The link was genuine and has run out."""
+
+    code = 410
+
+
+class Confirmed(StrEnum):
+    """What a confirmation found."""
+
+    NOW = "now"
+    ALREADY = "already"
+
+
+@dataclass(frozen=True)
+class Signing:
+    """What a valid form holds, and what it was shown with."""
+
+    name: str
+    email: str
+    country: str
+    postcode: str
+    comment: str
+    letter: str
+    show_name: bool
+    updates: bool
+    language: str
+    letter_version_id: int | None
+    consent_wording_id: int
+    updates_wording_id: int | None
+    source: Source = Source.WEB
+
+
+# ---------------------------------------------------------------- sign
+
+
+def refuse_unless_open(campaign: Campaign) -> None:
+    """Raise `NotOpen`, which says when it was or will be."""
+    phase = campaign.phase()
+    if phase is Phase.UPCOMING:
+        raise NotOpen(gettext("This campaign has not begun yet. Please come back on the day it opens."))
+    if phase is not Phase.OPEN:
+        raise NotOpen(gettext("This campaign has ended and can no longer be signed. Thank you for wanting to."))
+
+
+def sign(campaign: Campaign, signing: Signing, *, held_because: str = "") -> None:
+    """Store a signature, or one more submission of the one that this address has already.
+
+    Tells nobody which of them it was: the difference is in the mail, if one is due. With
+    `held_because` a new signature waits for staff, and no mail leaves for it.
+    """
+    refuse_unless_open(campaign)
+    moment, address = db.now(), canonical(signing.email)
+    signature_id = db.session.scalar(
+        db.insert(Signature)
+        .values(
+            public_id=db.new_public_id(),
+            campaign_id=campaign.id,
+            canonical_email=address,
+            state=SignatureState.HELD if held_because else SignatureState.PENDING,
+            state_reason=held_because,
+            signed_at=moment,
+            is_name_public=False,
+        )
+        .on_conflict_do_nothing(index_elements=["campaign_id", "canonical_email"])
+        .returning(Signature.id)
+    )
+    if signature_id is None:
+        signature = db.session.execute(
+            sa.select(Signature).where(Signature.campaign_id == campaign.id, Signature.canonical_email == address)
+        ).scalar_one()
+        signature_id, state = signature.id, signature.state
+    else:
+        state = SignatureState.HELD if held_because else SignatureState.PENDING
+    if state == SignatureState.INVALIDATED:
+        return  # the owner of the address, or staff, said that this is none
+    if state == SignatureState.CONFIRMED:
+        submission_id = db.session.execute(
+            sa.select(Signature.submission_id).where(Signature.id == signature_id)
+        ).scalar_one()
+    else:
+        submission_id = _add_submission(signature_id, signing, moment)
+    if submission_id is not None and state != SignatureState.HELD and _may_mail(signature_id, address, moment):
+        # A mail about a confirmed signature is one more of the same kind: see mails.confirmation.
+        outbox.put(CONFIRMATION, submission_id, [f"submission:{submission_id}:{_mail_number(submission_id)}"])
+
+
+def _add_submission(signature_id: int, signing: Signing, moment: dt.datetime) -> int:
+    values = {**vars(signing), "signature_id": signature_id, "created_at": moment, "public_id": db.new_public_id()}
+    return int(db.session.execute(sa.insert(Submission).values(values).returning(Submission.id)).scalar_one())
+
+
+def _mail_number(submission_id: int) -> int:
+    """Which mail about this submission it is: a repeat after confirmation is told again."""
+    return 1 + outbox.count(CONFIRMATION, submission_id)
+
+
+def _may_mail(signature_id: int, address: str, moment: dt.datetime) -> bool:
+    """Whether a mail about this signature may go to its address now, and if so, that it did.
+
+    Two conditional updates, so that of simultaneous posts one wins: ten minutes since the last
+    mail about it, at most three mails in 24 hours to the address.
+    """
+    won = db.rows_changed(
+        sa.update(Signature)
+        .where(Signature.id == signature_id)
+        .where(sa.or_(Signature.mailed_at.is_(None), Signature.mailed_at <= moment - BETWEEN_MAILS))
+        .values(mailed_at=moment)
+    )
+    return bool(won) and _use_allowance(address, moment)
+
+
+def _use_allowance(address: str, moment: dt.datetime) -> bool:
+    used = db.insert(MailAllowance).values(canonical_email=address, latest_at=moment)
+    row = db.session.execute(
+        used.on_conflict_do_update(
+            index_elements=["canonical_email"],
+            set_={
+                "latest_at": moment,
+                "second_at": MailAllowance.latest_at,
+                "third_at": MailAllowance.second_at,
+            },
+            where=sa.or_(
+                MailAllowance.third_at.is_(None),
+                MailAllowance.third_at <= moment - ALLOWANCE_WINDOW,
+            ),
+        ).returning(MailAllowance.canonical_email)
+    ).first()
+    return row is not None
+
+
+def forget_allowances() -> None:
+    """Delete what no limit looks at any more: addresses whose last mail is older than a day."""
+    db.session.execute(sa.delete(MailAllowance).where(MailAllowance.latest_at < db.now() - ALLOWANCE_WINDOW))
+
+
+# ---------------------------------------------------------------- find
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A submission with the signature and the campaign it belongs to."""
+
+    submission: Submission
+    signature: Signature
+    campaign: Campaign
+
+    @property
+    def sender(self) -> Sender:
+        return sender_of(self.submission)
+
+
+def sender_of(submission: Submission) -> Sender:
+    return Sender(
+        name=submission.name,
+        country=submission.country,
+        comment=submission.comment,
+        letter=submission.letter,
+        email=submission.email,
+    )
+
+
+def find_submission(*which: sa.ColumnElement[bool]) -> Signed | None:
+    row = db.session.execute(
+        sa.select(Submission, Signature, Campaign)
+        .join(Signature, Signature.id == Submission.signature_id)
+        .join(Campaign, Campaign.id == Signature.campaign_id)
+        .where(*which)
+    ).first()
+    return Signed(*row) if row else None
+
+
+def erased_text() -> str:
+    return gettext("What this link belonged to has been erased.")
+
+
+# ---------------------------------------------------------------- confirm
+
+
+def refuse_if_too_late(signed: Signed, issued_at: dt.datetime) -> None:
+    """Raise `TooLate` for a link older than seven days, or a day after the campaign's end.
+
+    One that has been used is never too late: it goes on showing what was confirmed.
+    """
+    moment = db.now()
+    if signed.signature.state == SignatureState.CONFIRMED:
+        return
+    if signed.signature.state == SignatureState.INVALIDATED:
+        raise TooLate(gettext("This signature has been taken out. Nothing was sent, and nothing will be."))
+    if is_superseded(signed):
+        raise TooLate(gettext("You have withdrawn this signature. It is not counted."))
+    if moment - issued_at > CONFIRM_WITHIN:
+        raise TooLate(gettext("This link has run out after seven days. Sign again, and a new one is sent to you."))
+    if not signed.campaign.can_confirm(moment):
+        raise TooLate(gettext("The campaign has ended, so this signature can no longer be confirmed."))
+
+
+def is_superseded(signed: Signed) -> bool:
+    """Whether the signature was withdrawn after this submission was made."""
+    signature = signed.signature
+    return (
+        signature.state == SignatureState.WITHDRAWN
+        and signature.withdrawn_at is not None
+        and signed.submission.created_at <= signature.withdrawn_at
+    )
+
+
+def confirm(signed: Signed) -> Confirmed:
+    """Make the submission the one that counts, count it, and queue its letters. Idempotent.
+
+    The conditional update decides among simultaneous confirmations; the others find it done.
+    """
+    submission, signature = signed.submission, signed.signature
+    moment = db.now()
+    won = db.rows_changed(
+        sa.update(Signature)
+        .where(
+            Signature.id == signature.id,
+            sa.or_(
+                Signature.state == SignatureState.PENDING,
+                sa.and_(
+                    Signature.state == SignatureState.WITHDRAWN,
+                    Signature.withdrawn_at < submission.created_at,
+                ),
+            ),
+        )
+        .values(
+            state=SignatureState.CONFIRMED,
+            submission_id=submission.id,
+            confirmed_at=moment,
+            withdrawn_at=None,
+            is_name_public=submission.show_name,
+        )
+    )
+    if not won:
+        return Confirmed.ALREADY
+    counting.leave_trace(signed.campaign.id, moment, submission.country, +1)
+    if signed.campaign.letters == LetterMode.EACH:
+        queue_letters(signed.campaign, signature.id)
+    return Confirmed.NOW
+
+
+def refuse(signed: Signed) -> None:
+    """ "I did not sign this": the owner of the address takes the signature out for good."""
+    _take_out(
+        signed.signature,
+        state=SignatureState.INVALIDATED,
+        state_reason="refused by the owner of the address",
+    )
+
+
+def withdraw(signature: Signature) -> bool:
+    """Stop counting a signature and stop its letters that have not left; False if it was done before."""
+    if signature.state not in (SignatureState.CONFIRMED, SignatureState.HELD):
+        return False
+    moment = db.now()
+    if not _take_out(signature, state=SignatureState.WITHDRAWN, withdrawn_at=moment):
+        return False
+    db.session.execute(
+        sa.insert(ConsentWithdrawal).values(signature_id=signature.id, purpose=Purpose.SIGN, withdrawn_at=moment)
+    )
+    return True
+
+
+def _take_out(signature: Signature, **values: object) -> bool:
+    """Move a signature out of the count, if it is still in the state it was read in."""
+    moved = db.rows_changed(
+        sa.update(Signature)
+        .where(Signature.id == signature.id, Signature.state == signature.state)
+        .values({**values, "is_name_public": False})
+    )
+    if moved and signature.state == SignatureState.CONFIRMED:
+        _uncount(signature)
+    stop_letters(signature.id)
+    return bool(moved)
+
+
+def _uncount(signature: Signature) -> None:
+    country = db.session.execute(
+        sa.select(Submission.country).where(Submission.id == signature.submission_id)
+    ).scalar_one()
+    assert signature.confirmed_at is not None
+    counting.leave_trace(signature.campaign_id, signature.confirmed_at, country, -1)
+
+
+STATE_NAMES = {
+    SignatureState.PENDING: lazy_gettext("not confirmed yet"),
+    SignatureState.CONFIRMED: lazy_gettext("confirmed"),
+    SignatureState.HELD: lazy_gettext("held for review"),
+    SignatureState.WITHDRAWN: lazy_gettext("withdrawn"),
+    SignatureState.INVALIDATED: lazy_gettext("taken out"),
+}

@@ -1,0 +1,326 @@
+"""The pages of a supporter: campaign, sign, preview, thanks, confirm, withdraw, count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from flask import Blueprint, Response, current_app, jsonify, make_response, redirect, render_template, request, url_for
+from sqlalchemy.orm import selectinload
+
+from actionkit import countries, db, languages, pages
+from actionkit.campaigns.models import Campaign, LetterMode, Phase
+from actionkit.campaigns.operations import find_public_campaign, updates_of_campaign
+from actionkit.letters.compose import Letter, Sender, compose_all, unknown_sender
+from actionkit.letters.models import LetterVersion
+from actionkit.letters.operations import current_version, version_seen
+from actionkit.security import keep_private, read_form, read_token
+from actionkit.signing import consent, counting, limits, mails, operations
+from actionkit.signing.forms import SignForm
+from actionkit.signing.models import Purpose, Signature, SignatureState, Submission
+from actionkit.signing.operations import Confirmed, Signed, Signing
+
+blueprint = Blueprint("signing", __name__)
+
+SIGNERS_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class PublicSigner:
+    """Someone who asked to be shown."""
+
+    name: str
+    country: str
+
+
+def _campaign(slug: str) -> Campaign:
+    """A campaign that the public may see, in the language of the request. Raises `NotFound`."""
+    campaign = find_public_campaign(slug)
+    languages.choose(campaign.languages)
+    return campaign
+
+
+def _lang(campaign: Campaign) -> dict[str, str]:
+    """The `lang` argument of links that stay in the language of the page."""
+    language = languages.current()
+    return {} if language == campaign.language else {"lang": language}
+
+
+def _texts(campaign: Campaign) -> dict[Purpose, str]:
+    writes_letters = campaign.letters == LetterMode.EACH
+    return {purpose: consent.current_text(purpose, writes_letters=writes_letters) for purpose in Purpose}
+
+
+def _page(
+    campaign: Campaign,
+    form: SignForm | None,
+    *,
+    version: LetterVersion | None,
+    letters: list[Letter],
+    template: str = "signing/campaign.html",
+) -> str:
+    return render_template(
+        template,
+        campaign=campaign,
+        text=campaign.text_in(languages.current()),
+        phase=campaign.phase(),
+        total=counting.totals([campaign.id]).get(campaign.id, 0),
+        form=form,
+        version=version,
+        letters=letters,
+        signers=_latest_signers(campaign),
+        lang=_lang(campaign),
+        updates=updates_of_campaign(campaign),
+    )
+
+
+def _latest_signers(campaign: Campaign) -> list[PublicSigner]:
+    rows = db.session.execute(
+        sa.select(Submission.name, Submission.country)
+        .join(Signature, Signature.submission_id == Submission.id)
+        .where(Signature.campaign_id == campaign.id, Signature.is_name_public)
+        .order_by(Signature.confirmed_at.desc())
+        .limit(SIGNERS_SHOWN)
+    )
+    return [PublicSigner(name, countries.name(country, languages.current())) for name, country in rows]
+
+
+# ---------------------------------------------------------------- campaign
+
+
+@blueprint.get("/campaigns/<slug>")
+def show(slug: str) -> Response:
+    campaign = _campaign(slug)
+    version = current_version(campaign.id) if campaign.letters == LetterMode.EACH else None
+    form = None
+    if campaign.phase() is Phase.OPEN:
+        form = SignForm.for_campaign(campaign, _texts(campaign), formdata=None)
+        form.letter_version.data = str(version.id) if version else ""
+    letters = compose_all(campaign, version, unknown_sender())
+    return pages.public(_page(campaign, form, version=version, letters=letters))
+
+
+@blueprint.get("/campaigns/<slug>/count.json")
+def count(slug: str) -> Response:
+    campaign = find_public_campaign(slug)
+    counted = counting.current(campaign.id)
+    return pages.live(
+        jsonify(
+            campaign=campaign.slug,
+            signatures=counted.total,
+            goal=campaign.goal,
+            state=campaign.phase(),
+            as_of=counted.as_of.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        )
+    )
+
+
+# ---------------------------------------------------------------- sign
+
+
+@blueprint.post("/campaigns/<slug>/sign")
+def sign(slug: str) -> Response:
+    read_form()
+    campaign = _campaign(slug)
+    texts = _texts(campaign)
+    form = SignForm.for_campaign(campaign, texts)
+    thanks = redirect(url_for("signing.thanks", slug=slug, **_lang(campaign)), 303)
+    thanks.headers["Cache-Control"] = "no-store"
+    operations.refuse_unless_open(campaign)
+    if form.is_from_a_robot:
+        return thanks  # type: ignore[return-value]
+    if not form.is_valid():
+        return _refused(campaign, form)
+    held = limits.held_because(campaign.id)
+    operations.sign(campaign, _signing(campaign, form, texts), held_because=held)
+    db.session.commit()
+    return thanks  # type: ignore[return-value]
+
+
+def _signing(campaign: Campaign, form: SignForm, texts: dict[Purpose, str]) -> Signing:
+    version = version_seen(campaign.id, form.version_id)
+    return Signing(
+        name=form.name.data or "",
+        email=form.email.data or "",
+        country=form.country.data or "",
+        postcode=form.postcode.data or "",
+        comment=form.comment.data or "",
+        letter=form.own_letter,
+        show_name=bool(form.show_name.data),
+        updates=bool(form.updates.data),
+        language=languages.current(),
+        letter_version_id=version.id if version else None,
+        consent_wording_id=consent.wording_id(Purpose.SIGN, texts[Purpose.SIGN]),
+        updates_wording_id=(
+            consent.wording_id(Purpose.UPDATES, texts[Purpose.UPDATES]) if form.updates.data else None
+        ),
+    )
+
+
+def _refused(campaign: Campaign, form: SignForm) -> Response:
+    """The page again, with what was typed and what is wrong; nothing is stored."""
+    db.reading()
+    version = version_seen(campaign.id, form.version_id) if campaign.letters == LetterMode.EACH else None
+    letters = compose_all(campaign, version, unknown_sender())
+    page = _page(campaign, form, version=version, letters=letters)
+    return keep_private(make_response(page, 422))
+
+
+@blueprint.post("/campaigns/<slug>/preview")
+def preview(slug: str) -> Response:
+    """The exact letters, with her data; stores nothing."""
+    read_form()
+    db.reading()
+    campaign = _campaign(slug)
+    operations.refuse_unless_open(campaign)
+    form = SignForm.for_campaign(campaign, _texts(campaign))
+    if form.is_from_a_robot or not form.is_valid(with_consent=False):
+        return _refused(campaign, form)
+    version = version_seen(campaign.id, form.version_id) if campaign.letters == LetterMode.EACH else None
+    sender = Sender(
+        name=form.name.data or "",
+        country=form.country.data or "",
+        comment=form.comment.data or "",
+        letter=form.own_letter,
+        email=form.email.data or "",
+    )
+    letters = compose_all(campaign, version, sender)
+    return keep_private(
+        make_response(_page(campaign, form, version=version, letters=letters, template="signing/preview.html"))
+    )
+
+
+@blueprint.get("/campaigns/<slug>/thanks")
+def thanks(slug: str) -> Response:
+    campaign = _campaign(slug)
+    return pages.public(
+        render_template(
+            "signing/thanks.html",
+            campaign=campaign,
+            text=campaign.text_in(languages.current()),
+            lang=_lang(campaign),
+            has_mail_folder=current_app.config["ACTIONKIT"].mail_folder is not None,
+            is_production=current_app.config["ACTIONKIT"].is_production,
+        )
+    )
+
+
+# ---------------------------------------------------------------- confirm
+
+
+def _of_confirm_token(token: str) -> Signed:
+    """What a confirmation link is about. Raises `NotFound` if forged, `TooLate` if it has run out."""
+    genuine = read_token(mails.CONFIRM_TOKEN, token)
+    signed = operations.find_submission(Submission.public_id == genuine.public_id)
+    if signed is None:
+        raise operations.TooLate(operations.erased_text())
+    _speak(signed)
+    operations.refuse_if_too_late(signed, genuine.issued_at)
+    if signed.signature.state == SignatureState.CONFIRMED and signed.signature.submission_id != signed.submission.id:
+        # Another of her submissions was confirmed: that one counts, and is shown.
+        counting_one = operations.find_submission(Submission.id == signed.signature.submission_id)
+        assert counting_one is not None
+        return counting_one
+    return signed
+
+
+def _speak(signed: Signed) -> None:
+    """A link from a mail speaks the mail's language, unless another is asked for."""
+    available = signed.campaign.languages
+    preferred = signed.submission.language
+    languages.choose((preferred, *(tag for tag in available if tag != preferred)))
+
+
+def _confirm_page(signed: Signed, *, done: Confirmed | None = None) -> Response:
+    version = None
+    if signed.campaign.letters == LetterMode.EACH:
+        version = version_seen(signed.campaign.id, signed.submission.letter_version_id)
+    return keep_private(
+        make_response(
+            render_template(
+                "signing/confirm.html",
+                campaign=signed.campaign,
+                text=signed.campaign.text_in(languages.current()),
+                submission=signed.submission,
+                country=countries.name(signed.submission.country, languages.current()),
+                letters=compose_all(signed.campaign, version, signed.sender),
+                is_confirmed=done is not None or signed.signature.state == SignatureState.CONFIRMED,
+                done=done,
+                withdraw_link=mails.withdraw_path(signed.signature),
+                lang=_lang(signed.campaign),
+            )
+        )
+    )
+
+
+@blueprint.get("/confirm/<token>")
+def confirm_page(token: str) -> Response:
+    return _confirm_page(_of_confirm_token(token))
+
+
+@blueprint.post("/confirm/<token>")
+def confirm(token: str) -> Response:
+    signed = _of_confirm_token(token)
+    if request.form.get("decision") == "refuse":
+        operations.refuse(signed)
+        db.session.commit()
+        return keep_private(
+            make_response(
+                render_template(
+                    "signing/refused.html",
+                    campaign=signed.campaign,
+                    text=signed.campaign.text_in(languages.current()),
+                    lang=_lang(signed.campaign),
+                )
+            )
+        )
+    done = operations.confirm(signed)
+    db.session.commit()
+    return _confirm_page(signed, done=done)
+
+
+# ---------------------------------------------------------------- withdraw
+
+
+def _of_withdraw_token(token: str) -> tuple[Signature, Campaign]:
+    genuine = read_token(mails.WITHDRAW_TOKEN, token)
+    row = db.session.execute(
+        sa.select(Signature, Campaign)
+        .join(Campaign, Campaign.id == Signature.campaign_id)
+        .where(Signature.public_id == genuine.public_id)
+        .options(selectinload(Campaign.texts))
+    ).first()
+    if row is None:
+        raise operations.TooLate(operations.erased_text())
+    signature, campaign = row
+    languages.choose(campaign.languages)
+    return signature, campaign
+
+
+def _withdraw_page(signature: Signature, campaign: Campaign, *, is_withdrawn: bool) -> Response:
+    return keep_private(
+        make_response(
+            render_template(
+                "signing/withdraw.html",
+                campaign=campaign,
+                text=campaign.text_in(languages.current()),
+                is_withdrawn=is_withdrawn,
+                is_counted=signature.state == SignatureState.CONFIRMED,
+                lang=_lang(campaign),
+            )
+        )
+    )
+
+
+@blueprint.get("/withdraw/<token>")
+def withdraw_page(token: str) -> Response:
+    signature, campaign = _of_withdraw_token(token)
+    return _withdraw_page(signature, campaign, is_withdrawn=signature.state == SignatureState.WITHDRAWN)
+
+
+@blueprint.post("/withdraw/<token>")
+def withdraw(token: str) -> Response:
+    signature, campaign = _of_withdraw_token(token)
+    operations.withdraw(signature)
+    db.session.commit()
+    return _withdraw_page(signature, campaign, is_withdrawn=True)
