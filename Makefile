@@ -19,4 +19,31 @@ $(STAMP): requirements/run.txt requirements/dev.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/pybabel compile -q -d actionkit/translations
 	@touch $(STAMP)
+
+run: $(STAMP) ## start everything: web and worker, with sample content on first start
+	@exec $(BIN)/actionkit run --content content
+
+test: $(STAMP) ## every test, in parallel
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: $(STAMP) ## ruff, mypy, import-linter, template lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/djlint templates --lint --quiet
+
+format: $(STAMP) ## put the code into its form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+translations: $(STAMP) ## collect the interface's sentences into the catalogues
+	$(BIN)/pybabel extract -q -F babel.cfg --no-wrap --omit-header --sort-output -k _ -k _l -k lazy_gettext -o actionkit/translations/messages.pot .
+	$(BIN)/pybabel update -q --no-wrap --omit-header --no-fuzzy-matching --ignore-obsolete -i actionkit/translations/messages.pot -d actionkit/translations
+	$(BIN)/pybabel compile -q -d actionkit/translations
+
+lock: ## write requirements/ anew (needs uv)
+	uv pip compile -q pyproject.toml --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header -o requirements/run.txt
+	uv pip compile -q --group dev -c requirements/run.txt --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header -o requirements/dev.txt

@@ -10,20 +10,23 @@ from pathlib import Path
 from flask import Flask
 from flask_mail import Mail
 
-from actionkit import assets, countries, db, errors, jobs, languages, logs, security, text
+from actionkit import assets, cli, countries, db, errors, jobs, languages, logs, security, text
 from actionkit.campaigns.models import LetterMode, Phase
 from actionkit.campaigns.views import blueprint as campaigns_blueprint
 from actionkit.delivery import dev_views
 from actionkit.delivery.views import blueprint as health_blueprint
+from actionkit.exports.views import blueprint as exports_blueprint
 from actionkit.letters import compose
+from actionkit.signing.staff_views import blueprint as desk_blueprint
 from actionkit.signing.views import blueprint as signing_blueprint
+from actionkit.staff import accounts
 from config import Config
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def create_app(config: Config) -> Flask:
-    """The application. In production an unsafe setting ends the process with one clear line."""
+    """The application for these settings, safe or not: `wsgi.py` and the worker refuse unsafe ones."""
     app = Flask("actionkit", template_folder=str(ROOT / "templates"), static_folder=None)
     app.config.update(config.to_flask())
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
@@ -43,8 +46,10 @@ def create_app(config: Config) -> Flask:
     languages.init_app(app)
     assets.init_app(app)
     errors.init_app(app)
+    accounts.init_app(app)
     dev_views.init_app(app)
-    for blueprint in (health_blueprint, campaigns_blueprint, signing_blueprint):
+    for blueprint in (health_blueprint, campaigns_blueprint, signing_blueprint, exports_blueprint, desk_blueprint):
         app.register_blueprint(blueprint)
+    cli.init_app(app)
     app.extensions["celery"] = jobs.make_celery(app)
     return app

@@ -21,7 +21,7 @@ def _parse(text: str) -> ValidatedEmail:
     if len(text) > LONGEST:
         raise AddressInvalid("too long")
     try:
-        return validate_email(text, check_deliverability=False)
+        return validate_email(text, check_deliverability=False, strict=True)
     except EmailNotValidError:
         raise AddressInvalid("not an address") from None
 

@@ -139,7 +139,6 @@ def recount(slug: str | None) -> None:
     """Count again from the signatures; print and repair any difference."""
     if slug is not None:
         _campaign_id(slug)
-    db.one_moment()
     differences = counting.recount(slug)
     db.session.commit()
     for found in differences:
@@ -156,10 +155,13 @@ export = AppGroup("export", help="Signatures as files.")
 
 @export.command("signatures")
 @click.argument("slug")
-@click.option("--state", type=click.Choice([str(s) for s in signatures_csv.STATES]), default=str(SignatureState.CONFIRMED))
+@click.option(
+    "--state", type=click.Choice([str(s) for s in signatures_csv.STATES]), default=str(SignatureState.CONFIRMED)
+)
 @click.option("--bom", is_flag=True, help="Begin with a byte order mark, for older spreadsheets.")
 def export_signatures(slug: str, state: str, bom: bool) -> None:
     """The signatures of a campaign as CSV on standard output."""
+    db.reading()  # a long export must not hold the one place where writers queue
     campaign_id = _campaign_id(slug)
     with db.snapshot() as connection:
         for part in signatures_csv.stream(connection, campaign_id, state, bom=bom):

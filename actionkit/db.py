@@ -99,7 +99,7 @@ def _is_reading() -> bool:
 
 session: scoped_session[Session] = scoped_session(
     sessionmaker(class_=_Session, expire_on_commit=False),
-    scopefunc=lambda: id(g._get_current_object()),  # type: ignore[attr-defined]
+    scopefunc=lambda: id(g._get_current_object()),
 )
 """The session of the current application context."""
 

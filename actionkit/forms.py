@@ -18,7 +18,7 @@ LONGEST_NAME = 200
 LONGEST_POSTCODE = 16
 
 
-class BaseForm(FlaskForm):
+class BaseForm(FlaskForm):  # type: ignore[misc]
     """A form whose errors can be shown together above it, each with a link to its field."""
 
     def error_summary(self) -> list[tuple[str, str]]:
@@ -103,9 +103,7 @@ def an_address(_form: Any, field: Field) -> None:
     try:
         field.data = normalise(field.data)
     except AddressInvalid:
-        raise ValidationError(
-            _("This is not a complete e-mail address. It looks like name@example.org.")
-        ) from None
+        raise ValidationError(_("This is not a complete e-mail address. It looks like name@example.org.")) from None
 
 
 def name_field() -> StringField:

@@ -114,16 +114,16 @@ def make_celery(app: Flask) -> Celery:
     app.extensions["delivery_worker"] = worker
     senders = threading.BoundedSemaphore(config.worker_senders)
 
-    class _Job(Task):
+    class _Job(Task):  # type: ignore[type-arg]
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            expires = self.request.expires
+            expires: Any = self.request.expires
             if worker.stopping.is_set() or (expires and _is_past(expires)):
                 return None
             with app.app_context():
                 return super().__call__(*args, **kwargs)
 
     os.environ.pop("CELERY_BROKER_URL", None)  # it would silently win over our own setting
-    celery = Celery("actionkit", fixups=[], task_cls=_Job, set_as_current=False)
+    celery: Any = Celery("actionkit", fixups=[], task_cls=_Job, set_as_current=False)
     celery.conf.update(
         broker_url=config.broker_url if config.broker_url != "memory://" else "memory://localhost/",
         broker_transport_options=_transport_options(config.broker_url),
@@ -151,7 +151,6 @@ def make_celery(app: Flask) -> Celery:
     )
 
     def task(name: str, job: Callable[[Worker], Any]) -> None:
-        @celery.task(name=f"actionkit.{name}")
         def run() -> None:
             if name != "deliver":
                 job(worker)
@@ -161,6 +160,8 @@ def make_celery(app: Flask) -> Celery:
                         job(worker)
                 finally:
                     senders.release()
+
+        celery.task(run, name=f"actionkit.{name}")
 
     for name, job in JOBS.items():
         task(name, job)
@@ -208,7 +209,8 @@ def drain(app: Flask) -> Counter[str]:
     close_campaigns(worker)
     with worker.heartbeat(app):
         threads = [
-            threading.Thread(target=send, name=f"sender-{n}") for n in range(current_app.config["ACTIONKIT"].worker_senders)
+            threading.Thread(target=send, name=f"sender-{n}")
+            for n in range(current_app.config["ACTIONKIT"].worker_senders)
         ]
         for thread in threads:
             thread.start()

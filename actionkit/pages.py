@@ -36,4 +36,5 @@ def _cacheable(page: str | Response, content_type: str | None, policy: str) -> R
         response.headers["Content-Type"] = content_type
     response.headers["Cache-Control"] = policy
     response.add_etag(weak=True)
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response

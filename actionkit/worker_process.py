@@ -54,7 +54,8 @@ def run(app: Flask, signals: Signals) -> int:
     worker: Worker = app.extensions["delivery_worker"]
     _quiet()
     trace.setup_worker_optimizations(celery, NAME)
-    state.should_stop = None
+    stoppable: Any = state
+    stoppable.should_stop = None
     controller = WorkController(
         app=celery,
         hostname=NAME,
@@ -72,7 +73,7 @@ def run(app: Flask, signals: Signals) -> int:
         signals.wait()
         log.info("worker stopping")
         worker.stopping.set()
-        state.should_stop = 0
+        stoppable.should_stop = 0
         beat.service.stop(wait=False)
         if not finished.wait(GRACE_SECONDS):
             worker.cut()

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from actionkit.db import UTCDateTime
+import actionkit.db
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}

@@ -56,10 +56,18 @@ def published_campaigns(*which: sa.ColumnElement[bool]) -> list[Campaign]:
     )
 
 
-def find_program(slug: str) -> Program:
-    program = db.session.scalar(
-        sa.select(Program).where(Program.slug == slug).options(selectinload(Program.links))
+def all_campaigns(ids: set[int] | None) -> list[Campaign]:
+    """Campaigns in any state for staff, the newest first; only those of `ids`, or all for None."""
+    query = (
+        sa.select(Campaign)
+        .options(selectinload(Campaign.texts), joinedload(Campaign.program))
+        .order_by(Campaign.opens_on.desc(), Campaign.slug)
     )
+    return list(db.session.scalars(query if ids is None else query.where(Campaign.id.in_(ids))))
+
+
+def find_program(slug: str) -> Program:
+    program = db.session.scalar(sa.select(Program).where(Program.slug == slug).options(selectinload(Program.links)))
     if program is None:
         raise NotFound
     return program

@@ -150,8 +150,7 @@ def _store_campaign(record: CampaignRecord) -> None:
             if not is_new:
                 db.session.flush()  # the old places go before new ones for the same officials come
             stored.seats = [
-                CampaignOfficial(official=official, position=position)
-                for position, official in enumerate(officials, 1)
+                CampaignOfficial(official=official, position=position) for position, official in enumerate(officials, 1)
             ]
     db.session.flush()
     _store_letter(stored.id, record)

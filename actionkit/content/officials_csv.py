@@ -13,7 +13,7 @@ from actionkit import db
 from actionkit.campaigns.models import CampaignOfficial, Official
 from actionkit.campaigns.operations import find_campaign
 from actionkit.content.fields import ContentFault, Fields
-from actionkit.content.reader import OFFICIAL_COLUMNS, OfficialRecord, official_of
+from actionkit.content.reader import OfficialRecord, official_of
 
 LARGEST_FILE = 50_000_000
 
@@ -44,7 +44,7 @@ def read(file: Path) -> Report:
         report.lines.append("this is no CSV file in UTF-8")
         return report
     header = [cell.strip().lower() for cell in rows[0]] if rows else []
-    missing = [column for column in OFFICIAL_COLUMNS[:2] + ("language", "email") if column not in header]
+    missing = [column for column in ("id", "name", "language", "email") if column not in header]
     if missing:
         report.lines.append(f"row 1: the column {missing[0]} is missing")
         return report

@@ -157,9 +157,7 @@ def open_attempt(owner: str, item: Item) -> bool:
         .values(lease_until=db.now() + lease())
     )
     if held:
-        db.session.execute(
-            sa.insert(OutgoingAttempt).values(outgoing_id=item.id, worker=owner, started_at=db.now())
-        )
+        db.session.execute(sa.insert(OutgoingAttempt).values(outgoing_id=item.id, worker=owner, started_at=db.now()))
     return bool(held)
 
 
@@ -250,9 +248,7 @@ def end_dead_leases(held: set[int]) -> int:
     )
     attempt = aliased(OutgoingAttempt)
     is_open = sa.select(attempt.id).where(attempt.outgoing_id == Outgoing.id, attempt.ended_at.is_(None)).exists()
-    ids = list(
-        db.session.scalars(sa.select(Outgoing.id).where(*ended, is_open).with_for_update(skip_locked=True))
-    )
+    ids = list(db.session.scalars(sa.select(Outgoing.id).where(*ended, is_open).with_for_update(skip_locked=True)))
     if ids:
         db.session.execute(
             sa.update(Outgoing)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from email import policy
-from email.header import Header
+from email.charset import BASE64, QP, Charset
 from email.mime.base import MIMEBase
-from email.utils import formataddr, parseaddr
+from email.mime.text import MIMEText
+from email.utils import parseaddr
 from typing import Any
 
 from flask import current_app
@@ -48,9 +49,18 @@ class OutgoingMessage(Message):
 
     def _placed(self, header: str, name: str, address: str) -> Any:
         if not address.isascii():
-            self.utf8_headers[header] = formataddr((_encoded(name), "x@x.invalid")).replace("x@x.invalid", address)
+            # Without the name: encoded words and raw UTF-8 in one header are read in too many ways.
+            self.utf8_headers[header] = address
             return _PLACEHOLDER
         return (name, address) if name else address
+
+    def _mimetext(self, text: str | None, subtype: str = "plain") -> MIMEText:
+        """The text in an encoding that every relay takes and that keeps lines short.
+
+        Flask-Mail would send 8-bit lines as long as they are; RFC 5321 allows 998 characters, and
+        8-bit only to relays that offer it.
+        """
+        return MIMEText(text or "", subtype, _charset_for(text or ""))  # type: ignore[arg-type]
 
     def _message(self) -> MIMEBase:
         message = super()._message()
@@ -63,8 +73,12 @@ class OutgoingMessage(Message):
         return message
 
 
-def _encoded(name: str) -> str:
-    return Header(name, "utf-8").encode() if name else ""
+def _charset_for(text: str) -> Charset:
+    charset = Charset("utf-8")
+    # Quoted-printable stays readable in the source, base64 is shorter for other scripts.
+    is_mostly_ascii = sum(map(str.isascii, text)) * 4 >= len(text) * 3
+    charset.body_encoding = QP if is_mostly_ascii else BASE64
+    return charset
 
 
 def sender_domain() -> str:

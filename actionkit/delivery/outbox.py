@@ -11,9 +11,7 @@ from actionkit import db
 from actionkit.delivery.models import Group, Lane, Outgoing, Recipient, State
 
 
-def put(
-    kind: str, subject_id: int, recipients: Iterable[str], *, group: str = "", lane: Lane = Lane.FAST
-) -> None:
+def put(kind: str, subject_id: int, recipients: Iterable[str], *, group: str = "", lane: Lane = Lane.FAST) -> None:
     """Queue one mail to each recipient key, in the transaction at hand.
 
     What is there already (same kind, subject and recipient) stays as it is, except that a
@@ -96,9 +94,7 @@ def send_again(outgoing_id: int) -> bool:
 def set_pace(group: str, per_hour: int | None) -> None:
     """How many mails of the group one recipient gets an hour: see `Group.per_hour`."""
     values = {"group_key": group, "per_hour": per_hour}
-    db.session.execute(
-        db.insert(Group).values(values).on_conflict_do_update(index_elements=["group_key"], set_=values)
-    )
+    db.session.execute(db.insert(Group).values(values).on_conflict_do_update(index_elements=["group_key"], set_=values))
 
 
 def oldest_due_at() -> dt.datetime | None:
@@ -121,7 +117,7 @@ def waiting() -> dict[str, int]:
     """How many mails are in each of the states that somebody should look at."""
     states = [State.UNCERTAIN, State.HELD, State.FROZEN, State.FAILED]
     rows = db.session.execute(
-        sa.select(Outgoing.state, sa.func.count()).where(Outgoing.state.in_(states)).group_by(Outgoing.state)
+        sa.select(Outgoing.state, sa.func.count().label("n")).where(Outgoing.state.in_(states)).group_by(Outgoing.state)
     )
-    counts = {state: n for state, n in rows}
+    counts = {row.state: row.n for row in rows}
     return {str(state): counts.get(state, 0) for state in states}

@@ -6,10 +6,12 @@ import csv
 import datetime as dt
 import io
 from collections.abc import Iterator
+from typing import Any
 
 import sqlalchemy as sa
 
 from actionkit.signing.models import Signature, SignatureState, Submission
+from actionkit.signing.submissions import SPEAKS_FOR_IT
 from actionkit.text import FORMULA_STARTS
 
 COLUMNS = (
@@ -81,11 +83,8 @@ def _taken(buffer: io.StringIO) -> bytes:
     return part
 
 
-def _page(campaign_id: int, state: str, after: int) -> sa.Select[tuple[object, ...]]:
+def _page(campaign_id: int, state: str, after: int) -> sa.Select[*tuple[Any, ...]]:
     """The next signatures, each with the submission that counts or, before that, its latest."""
-    latest = (
-        sa.select(sa.func.max(Submission.id)).where(Submission.signature_id == Signature.id).scalar_subquery()
-    )
     page = (
         sa.select(
             Signature.id,
@@ -103,7 +102,7 @@ def _page(campaign_id: int, state: str, after: int) -> sa.Select[tuple[object, .
             Submission.language,
             Submission.source,
         )
-        .join(Submission, Submission.id == sa.func.coalesce(Signature.submission_id, latest))
+        .join(Submission, SPEAKS_FOR_IT)
         .where(Signature.campaign_id == campaign_id, Signature.id > after)
         .order_by(Signature.id)
         .limit(PAGE_ROWS)
@@ -111,7 +110,7 @@ def _page(campaign_id: int, state: str, after: int) -> sa.Select[tuple[object, .
     return page if state == ALL else page.where(Signature.state == state)
 
 
-def _cells(row: sa.Row[tuple[object, ...]]) -> tuple[str, ...]:
+def _cells(row: sa.Row[*tuple[Any, ...]]) -> tuple[str, ...]:
     return (
         row.public_id,
         guarded(row.name),

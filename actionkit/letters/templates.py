@@ -83,7 +83,7 @@ def check(text: str, *, is_subject: bool = False) -> None:
         if name not in FILTERS:
             raise TemplateFault(f"the filter '{name}' is not allowed", _line_of(text, text.find(name)))
     found = template.analyze(include_partials=False)
-    for name, places in found.variables.items():
+    for places in found.variables.values():
         for place in places:
             if str(place) not in VARIABLES:
                 raise TemplateFault(

@@ -25,12 +25,18 @@ from actionkit.signing.models import (
 
 BATCH = 5_000
 
+Bucket = tuple[dt.datetime, str]
+"""(hour, country)"""
+
+
+def hour_of(at: dt.datetime) -> dt.datetime:
+    return at.replace(minute=0, second=0, microsecond=0)
+
 
 def leave_trace(campaign_id: int, at: dt.datetime, country: str, delta: int) -> None:
     """Say, in the transaction at hand, that a signature confirmed at `at` counts or no longer counts."""
-    hour = at.replace(minute=0, second=0, microsecond=0)
     db.session.execute(
-        sa.insert(CountTrace).values(campaign_id=campaign_id, hour=hour, country=country, delta=delta)
+        sa.insert(CountTrace).values(campaign_id=campaign_id, hour=hour_of(at), country=country, delta=delta)
     )
 
 
@@ -100,9 +106,7 @@ class Count:
 def current(campaign_id: int) -> Count:
     """The campaign's total. While traces wait to be added up it is as old as the last count."""
     stored = db.session.get(CampaignCount, campaign_id)
-    is_behind = db.session.scalar(
-        sa.select(sa.exists().where(CountTrace.campaign_id == campaign_id))
-    )
+    is_behind = db.session.scalar(sa.select(sa.exists().where(CountTrace.campaign_id == campaign_id)))
     if stored is None:
         return Count(0, db.now())
     return Count(stored.total, stored.as_of if is_behind else db.now())
@@ -122,52 +126,55 @@ def recount(slug: str | None = None) -> list[Difference]:
     """Count again from the signatures and repair what differs; the differences found.
 
     Works beside signing: stored + traces is compared with the rows of one snapshot, and what is
-    missing is added, so that confirmations of the same moment are neither lost nor doubled. The
-    caller begins the transaction as a snapshot (REPEATABLE READ on PostgreSQL).
+    missing is added, so that confirmations of the same moment are neither lost nor doubled.
     """
     wanted = sa.select(Campaign.id, Campaign.slug).order_by(Campaign.slug)
     if slug is not None:
         wanted = wanted.where(Campaign.slug == slug)
-    differences = []
-    for campaign_id, campaign_slug in db.session.execute(wanted).all():
-        counted = _counted_buckets(campaign_id)
-        stored = _stored_buckets(campaign_id)
-        wrong = {key: counted[key] - stored[key] for key in counted | stored if counted[key] != stored[key]}
-        total = _stored_total(campaign_id)
-        if wrong or total != counted.total():
-            for (hour, country), delta in sorted(wrong.items()):
-                _add_to_bucket(campaign_id, hour, country, delta)
-            _add_to_total(campaign_id, counted.total() - total)
-            differences.append(Difference(campaign_slug, total, counted.total(), len(wrong)))
-    return differences
+    campaigns = db.session.execute(wanted).all()
+    db.session.rollback()  # the long reads that follow must hold up nobody
+    found = [(campaign.id, *_difference(campaign.id, campaign.slug)) for campaign in campaigns]
+    for campaign_id, difference, wrong in found:
+        for (hour, country), delta in sorted(wrong.items()):
+            _add_to_bucket(campaign_id, hour, country, delta)
+        if difference.counted != difference.stored:
+            _add_to_total(campaign_id, difference.counted - difference.stored)
+    return [difference for _id, difference, wrong in found if wrong or difference.counted != difference.stored]
 
 
-def _counted_buckets(campaign_id: int) -> Counter[tuple[dt.datetime, str]]:
-    rows = db.session.execute(
+def _difference(campaign_id: int, slug: str) -> tuple[Difference, dict[Bucket, int]]:
+    with db.snapshot() as moment:
+        counted = _counted_buckets(moment, campaign_id)
+        stored = _stored_buckets(moment, campaign_id)
+        total = _stored_total(moment, campaign_id)
+    wrong = {key: counted[key] - stored[key] for key in counted | stored if counted[key] != stored[key]}
+    return Difference(slug, total, counted.total(), len(wrong)), wrong
+
+
+def _counted_buckets(moment: sa.Connection, campaign_id: int) -> Counter[Bucket]:
+    rows = moment.execution_options(yield_per=5_000).execute(
         sa.select(Signature.confirmed_at, Submission.country)
         .join(Submission, Submission.id == Signature.submission_id)
         .where(Signature.campaign_id == campaign_id, Signature.state == SignatureState.CONFIRMED)
-        .execution_options(yield_per=5_000)
     )
-    counted: Counter[tuple[dt.datetime, str]] = Counter()
+    counted: Counter[Bucket] = Counter()
     for confirmed_at, country in rows:
-        counted[confirmed_at.replace(minute=0, second=0, microsecond=0), country] += 1
+        assert confirmed_at is not None
+        counted[hour_of(confirmed_at), country] += 1
     return counted
 
 
-def _stored_buckets(campaign_id: int) -> Counter[tuple[dt.datetime, str]]:
-    stored: Counter[tuple[dt.datetime, str]] = Counter()
+def _stored_buckets(moment: sa.Connection, campaign_id: int) -> Counter[Bucket]:
+    stored: Counter[Bucket] = Counter()
     for table, amount in ((CountBucket, CountBucket.signatures), (CountTrace, CountTrace.delta)):
-        for hour, country, value in db.session.execute(
+        for hour, country, value in moment.execute(
             sa.select(table.hour, table.country, amount).where(table.campaign_id == campaign_id)
         ):
             stored[hour, country] += value
     return stored
 
 
-def _stored_total(campaign_id: int) -> int:
-    total = db.session.scalar(sa.select(CampaignCount.total).where(CampaignCount.campaign_id == campaign_id)) or 0
-    traced = db.session.scalar(
-        sa.select(sa.func.sum(CountTrace.delta)).where(CountTrace.campaign_id == campaign_id)
-    )
-    return total + int(traced or 0)
+def _stored_total(moment: sa.Connection, campaign_id: int) -> int:
+    total = moment.scalar(sa.select(CampaignCount.total).where(CampaignCount.campaign_id == campaign_id))
+    traced = moment.scalar(sa.select(sa.func.sum(CountTrace.delta)).where(CountTrace.campaign_id == campaign_id))
+    return int(total or 0) + int(traced or 0)

@@ -25,7 +25,6 @@ LONGEST_COMMENT = 2_000
 LONGEST_LETTER = 10_000
 
 
-
 def _is_yes(_form: Any, field: Field) -> None:
     if field.raw_data != ["yes"]:
         raise ValidationError(_("Please tick the box to agree; without it we may not keep your signature."))

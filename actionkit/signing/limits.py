@@ -40,9 +40,7 @@ def held_because(campaign_id: int) -> str:
     network, slot = _network_key(moment), int(moment.timestamp()) // SLOT_SECONDS
     hit = db.insert(SignHit).values(campaign_id=campaign_id, network=network, slot=slot, hits=1)
     db.session.execute(
-        hit.on_conflict_do_update(
-            index_elements=["campaign_id", "network", "slot"], set_={"hits": SignHit.hits + 1}
-        )
+        hit.on_conflict_do_update(index_elements=["campaign_id", "network", "slot"], set_={"hits": SignHit.hits + 1})
     )
     if _hits(campaign_id, network, slot, FLOOD.seconds) > FLOOD.count:
         raise TooManyRequests
@@ -68,7 +66,7 @@ def _network_key(moment: dt.datetime) -> str:
     try:
         address = ipaddress.ip_address(request.remote_addr or "")
     except ValueError:
-        address = ipaddress.ip_address("0.0.0.0")
+        address = ipaddress.IPv4Address(0)
     if isinstance(address, ipaddress.IPv6Address):
         address = address.ipv4_mapped or ipaddress.IPv6Network((address, 64), strict=False).network_address
     return hmac.new(_secret_of(moment.date()).encode(), address.packed, hashlib.sha256).hexdigest()[:32]

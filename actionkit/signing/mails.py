@@ -8,7 +8,7 @@ from flask import render_template, url_for
 from flask_babel import force_locale
 
 from actionkit import db, languages
-from actionkit.campaigns.models import Campaign, LetterMode, Official, ReplyTo
+from actionkit.campaigns.models import LetterMode, Official, ReplyTo
 from actionkit.delivery.renderers import CannotBeSent, Item, Mail, NotToBeSent
 from actionkit.letters.compose import NoLetter, compose
 from actionkit.letters.operations import version_seen
@@ -16,17 +16,18 @@ from actionkit.security import absolute_url, make_token
 from actionkit.signing.models import Signature, SignatureState, Submission
 from actionkit.signing.operations import Signed, find_submission, is_superseded, sender_of
 
-CONFIRM_TOKEN = "confirm"
-WITHDRAW_TOKEN = "withdraw"
+TO_CONFIRM = "confirm"
+TO_WITHDRAW = "withdraw"
+"""Purposes of the tokens in links."""
 
 
 def confirm_path(submission: Submission, issued_at: dt.datetime) -> str:
-    token = make_token(CONFIRM_TOKEN, submission.public_id, issued_at)
+    token = make_token(TO_CONFIRM, submission.public_id, issued_at)
     return url_for("signing.confirm_page", token=token)
 
 
 def withdraw_path(signature: Signature) -> str:
-    token = make_token(WITHDRAW_TOKEN, signature.public_id, signature.signed_at)
+    token = make_token(TO_WITHDRAW, signature.public_id, signature.signed_at)
     return url_for("signing.withdraw_page", token=token)
 
 
@@ -100,5 +101,3 @@ def _rendered(template: str, language: str, **values: object) -> tuple[str, str]
     with force_locale(languages.interface_locale(language)):
         subject, _break, text = render_template(template, **values).strip().partition("\n")
     return " ".join(subject.split()), text.strip() + "\n"
-
-

@@ -15,11 +15,11 @@ BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 class SignatureState(StrEnum):
     """
-        pending ──► confirmed ──► withdrawn
-           │ ▲         │ ▲            │
-           ▼ │         ▼ │            └─ a newer submission, confirmed ─► confirmed
-           held ◄──────┘ (staff)
-        pending ──► invalidated  ("I did not sign this")
+    pending ──► confirmed ──► withdrawn
+       │ ▲         │ ▲            │
+       ▼ │         ▼ │            └─ a newer submission, confirmed ─► confirmed
+       held ◄──────┘ (staff)
+    pending ──► invalidated  ("I did not sign this")
     """
 
     PENDING = "pending"
@@ -136,7 +136,7 @@ class MailAllowance(Base):
     canonical_email: Mapped[str] = mapped_column(sa.String(320), primary_key=True)
     latest_at: Mapped[dt.datetime | None]
     second_at: Mapped[dt.datetime | None]
-    third_at: Mapped[dt.datetime | None] = mapped_column(index=True)
+    third_at: Mapped[dt.datetime | None]
 
 
 class CountTrace(Base):

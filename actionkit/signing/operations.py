@@ -291,6 +291,30 @@ def refuse(signed: Signed) -> None:
     )
 
 
+def release(signature: Signature) -> bool:
+    """Let a signature that was held when it was sent go on: its owner is asked to confirm it now.
+
+    False if it is no longer held.
+    """
+    moved = db.rows_changed(
+        sa.update(Signature)
+        .where(Signature.id == signature.id, Signature.state == SignatureState.HELD)
+        .where(Signature.confirmed_at.is_(None))
+        .values(state=SignatureState.PENDING, state_reason="")
+    )
+    if moved and _may_mail(signature.id, signature.canonical_email, db.now()):
+        latest = db.session.execute(
+            sa.select(sa.func.max(Submission.id)).where(Submission.signature_id == signature.id)
+        ).scalar_one()
+        outbox.put(CONFIRMATION, latest, [f"submission:{latest}:1"])
+    return bool(moved)
+
+
+def take_out(signature: Signature) -> bool:
+    """Staff judged that this is no genuine signature; False if it changed meanwhile."""
+    return _take_out(signature, state=SignatureState.INVALIDATED, state_reason="taken out by staff")
+
+
 def withdraw(signature: Signature) -> bool:
     """Stop counting a signature and stop its letters that have not left; False if it was done before."""
     if signature.state not in (SignatureState.CONFIRMED, SignatureState.HELD):

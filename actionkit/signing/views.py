@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from flask import Blueprint, Response, current_app, jsonify, make_response, redirect, render_template, request, url_for
@@ -44,6 +45,11 @@ def _lang(campaign: Campaign) -> dict[str, str]:
     """The `lang` argument of links that stay in the language of the page."""
     language = languages.current()
     return {} if language == campaign.language else {"lang": language}
+
+
+def _thanks_path(campaign: Campaign) -> str:
+    links: dict[str, Any] = _lang(campaign)
+    return url_for("signing.thanks", slug=campaign.slug, **links)
 
 
 def _texts(campaign: Campaign) -> dict[Purpose, str]:
@@ -124,7 +130,7 @@ def sign(slug: str) -> Response:
     campaign = _campaign(slug)
     texts = _texts(campaign)
     form = SignForm.for_campaign(campaign, texts)
-    thanks = redirect(url_for("signing.thanks", slug=slug, **_lang(campaign)), 303)
+    thanks = redirect(_thanks_path(campaign), 303)
     thanks.headers["Cache-Control"] = "no-store"
     operations.refuse_unless_open(campaign)
     if form.is_from_a_robot:
@@ -151,9 +157,7 @@ def _signing(campaign: Campaign, form: SignForm, texts: dict[Purpose, str]) -> S
         language=languages.current(),
         letter_version_id=version.id if version else None,
         consent_wording_id=consent.wording_id(Purpose.SIGN, texts[Purpose.SIGN]),
-        updates_wording_id=(
-            consent.wording_id(Purpose.UPDATES, texts[Purpose.UPDATES]) if form.updates.data else None
-        ),
+        updates_wording_id=(consent.wording_id(Purpose.UPDATES, texts[Purpose.UPDATES]) if form.updates.data else None),
     )
 
 
@@ -210,7 +214,7 @@ def thanks(slug: str) -> Response:
 
 def _of_confirm_token(token: str) -> Signed:
     """What a confirmation link is about. Raises `NotFound` if forged, `TooLate` if it has run out."""
-    genuine = read_token(mails.CONFIRM_TOKEN, token)
+    genuine = read_token(mails.TO_CONFIRM, token)
     signed = operations.find_submission(Submission.public_id == genuine.public_id)
     if signed is None:
         raise operations.TooLate(operations.erased_text())
@@ -283,7 +287,7 @@ def confirm(token: str) -> Response:
 
 
 def _of_withdraw_token(token: str) -> tuple[Signature, Campaign]:
-    genuine = read_token(mails.WITHDRAW_TOKEN, token)
+    genuine = read_token(mails.TO_WITHDRAW, token)
     row = db.session.execute(
         sa.select(Signature, Campaign)
         .join(Campaign, Campaign.id == Signature.campaign_id)

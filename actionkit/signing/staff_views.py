@@ -1,0 +1,150 @@
+"""The desk: campaigns with their counts, their signatures, and where each letter is."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask_babel import gettext, lazy_gettext
+from werkzeug.exceptions import NotFound
+
+from actionkit import db, languages
+from actionkit.campaigns.models import Campaign
+from actionkit.campaigns.operations import all_campaigns, find_campaign
+from actionkit.delivery import outbox
+from actionkit.delivery.models import State
+from actionkit.signing import counting, operations, search
+from actionkit.signing.models import SignatureState
+from actionkit.staff import audit, rights
+from actionkit.staff.rights import Right
+
+blueprint = Blueprint("desk", __name__, url_prefix="/staff")
+
+LETTER_STATES = {
+    State.QUEUED: lazy_gettext("waiting to be sent"),
+    State.SENDING: lazy_gettext("being sent"),
+    State.SENT: lazy_gettext("sent"),
+    State.FAILED: lazy_gettext("refused"),
+    State.UNCERTAIN: lazy_gettext("uncertain: the mail server fell silent"),
+    State.HELD: lazy_gettext("held"),
+    State.FROZEN: lazy_gettext("stopped: it cannot be written"),
+    State.CANCELLED: lazy_gettext("cancelled"),
+}
+CAN_BE_SENT_AGAIN = (State.FAILED, State.UNCERTAIN, State.HELD, State.FROZEN)
+
+
+def _campaign(slug: str, right: Right) -> Campaign:
+    """A campaign that the member may see or act on; another's is as if it were not there."""
+    languages.choose()
+    campaign = find_campaign(slug)
+    rights.require(right, campaign.id)
+    return campaign
+
+
+def _may(right: Right, campaign: Campaign) -> bool:
+    allowed = rights.campaign_ids(right)
+    return allowed is None or campaign.id in allowed
+
+
+@blueprint.get("/")
+@rights.needs(Right.VIEW)
+def index() -> str:
+    languages.choose()
+    campaigns = all_campaigns(rights.campaign_ids(Right.VIEW))
+    return render_template(
+        "desk/campaigns.html",
+        campaigns=campaigns,
+        totals=counting.totals([campaign.id for campaign in campaigns]),
+    )
+
+
+@blueprint.get("/campaigns/<slug>/signatures")
+@rights.needs(Right.VIEW)
+def signatures(slug: str) -> str:
+    campaign = _campaign(slug, Right.VIEW)
+    text = request.args.get("q", "").strip()[: search.LONGEST_SEARCH]
+    state = request.args.get("state", "")
+    found = search.signatures(
+        campaign.id, text=text, state=state, number=search.page_number(request.args.get("page", ""))
+    )
+    return render_template(
+        "desk/signatures.html",
+        campaign=campaign,
+        found=found,
+        text=text,
+        state=state,
+        states=operations.STATE_NAMES,
+        total=counting.current(campaign.id).total,
+        can_export=_may(Right.EXPORT, campaign),
+        can_act=_may(Right.ACT, campaign),
+    )
+
+
+@blueprint.post("/campaigns/<slug>/signatures/<public_id>/<any(release, refuse):decision>")
+@rights.needs(Right.ACT)
+def decide(slug: str, public_id: str, decision: str) -> Response:
+    """Release a held signature, or take it out."""
+    campaign = _campaign(slug, Right.ACT)
+    signature = search.find_signature(campaign.id, public_id)
+    if signature is None:
+        raise NotFound
+    if decision == "release":
+        is_done = operations.release(signature)
+        said = gettext("The signature is released; its owner is asked to confirm it.")
+    else:
+        is_done = signature.state == SignatureState.HELD and operations.take_out(signature)
+        said = gettext("The signature is taken out.")
+    if is_done:
+        audit.record(f"{decision}-signature", slug, signature=public_id)
+    db.session.commit()
+    flash(said if is_done else gettext("Nothing was changed: the signature is no longer held."))
+    return redirect(url_for("desk.signatures", slug=slug, state=SignatureState.HELD), 303)  # type: ignore[return-value]
+
+
+@blueprint.get("/campaigns/<slug>/letters")
+@rights.needs(Right.VIEW)
+def letters(slug: str) -> str:
+    campaign = _campaign(slug, Right.VIEW)
+    state = request.args.get("state", "")
+    return render_template(
+        "desk/letters.html",
+        campaign=campaign,
+        found=search.letters(campaign.id, state=state, number=search.page_number(request.args.get("page", ""))),
+        state=state,
+        states=LETTER_STATES,
+        by_state=search.letters_by_state(campaign.id),
+        again=CAN_BE_SENT_AGAIN,
+        can_act=_may(Right.ACT, campaign),
+    )
+
+
+@blueprint.get("/campaigns/<slug>/letters/<public_id>")
+@rights.needs(Right.VIEW)
+def letter(slug: str, public_id: str) -> str:
+    """What happened to one letter, try by try."""
+    campaign = _campaign(slug, Right.VIEW)
+    found = search.find_letter(campaign.id, public_id)
+    if found is None:
+        raise NotFound
+    return render_template(
+        "desk/letter.html",
+        campaign=campaign,
+        letter=found,
+        states=LETTER_STATES,
+        attempts=search.attempts(found),
+        can_send_again=found.state in CAN_BE_SENT_AGAIN and _may(Right.ACT, campaign),
+    )
+
+
+@blueprint.post("/campaigns/<slug>/letters/<public_id>/send-again")
+@rights.needs(Right.ACT)
+def send_again(slug: str, public_id: str) -> Response:
+    campaign = _campaign(slug, Right.ACT)
+    found = search.find_letter(campaign.id, public_id)
+    if found is None:
+        raise NotFound
+    if outbox.send_again(found.id):
+        audit.record("send-letter-again", slug, letter=public_id, was=found.state)
+        flash(gettext("The letter is queued again, with the same Message-ID."))
+    else:
+        flash(gettext("Nothing was changed: the letter is on its way or has been sent."))
+    db.session.commit()
+    return redirect(url_for("desk.letters", slug=slug), 303)  # type: ignore[return-value]

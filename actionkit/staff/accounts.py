@@ -1,0 +1,99 @@
+"""Flask-Security, set up for the desk.
+
+What it brings is used: password hashing, sign-in, sign-out, change of password. What would open
+a second door is off: registration, mails, JSON and tokens in place of a session, its commands.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import flask_login
+from flask import Flask
+from flask_limiter import Limiter
+from flask_security import RoleMixin, Security, SQLAlchemySessionUserDatastore
+
+from actionkit import db
+from actionkit.staff import csrf, rights, sessions, throttle, views
+from actionkit.staff.forms import NewPasswordForm, SignInForm
+from actionkit.staff.models import StaffMember
+from actionkit.staff.passwords import SHORTEST, StaffPasswords
+
+SETTINGS = {
+    "LOGIN_URL": "/staff/sign-in",
+    "LOGOUT_URL": "/staff/sign-out",
+    "CHANGE_URL": "/staff/password",
+    "LOGOUT_METHODS": ["POST"],
+    "POST_LOGIN_VIEW": views.HOME,
+    "POST_LOGOUT_VIEW": "/staff/sign-in",
+    "POST_CHANGE_VIEW": views.HOME,
+    "LOGIN_USER_TEMPLATE": "staff/sign_in.html",
+    "CHANGE_PASSWORD_TEMPLATE": "staff/password.html",
+    "REGISTERABLE": False,
+    "RECOVERABLE": False,
+    "CONFIRMABLE": False,
+    "TRACKABLE": False,  # a sign-in stores no client address, and loading an account never writes
+    "CHANGEABLE": True,
+    # Requests never talk SMTP.
+    "SEND_REGISTER_EMAIL": False,
+    "SEND_PASSWORD_CHANGE_EMAIL": False,
+    "SEND_PASSWORD_RESET_EMAIL": False,
+    "SEND_PASSWORD_RESET_NOTICE_EMAIL": False,
+    # The form itself answers alike for all; Flask-Security's way takes the field's own
+    # "please enter" away as well.
+    "RETURN_GENERIC_RESPONSES": False,
+    "PASSWORD_HASH": "argon2",
+    "PASSWORD_SCHEMES": ["argon2"],
+    # argon2 alone: a second secret in every hash would make a new SECRET_KEY close all accounts.
+    "PASSWORD_SINGLE_HASH": True,
+    # OWASP's first choice, 19 MB: a burst of sign-ins must not take a small machine's memory.
+    "PASSWORD_HASH_PASSLIB_OPTIONS": {
+        "argon2__memory_cost": 19_456,
+        "argon2__rounds": 2,
+        "argon2__parallelism": 1,
+    },
+    "PASSWORD_LENGTH_MIN": SHORTEST,
+    "PASSWORD_NORMALIZE_FORM": "NFKC",
+    "API_ENABLED_METHODS": ["session"],
+    # A session lives twelve hours: never stale, and no page to prove oneself again.
+    "FRESHNESS": dt.timedelta(days=-1),
+    "STATIC_FOLDER": None,
+    "CACHE_CONTROL": None,  # sessions.py has one for the whole desk
+    "CLI_USERS_NAME": "",
+    "CLI_ROLES_NAME": "",
+}
+
+
+def init_app(app: Flask) -> None:
+    """Accounts, sessions, CSRF tokens and limits of the desk, and its door.
+
+    After `db`, `security`, `languages` and `errors`.
+    """
+    app.config.update({f"SECURITY_{name}": value for name, value in SETTINGS.items()})
+    sessions.init_app(app)
+    security = Security(
+        app,
+        SQLAlchemySessionUserDatastore(db.session, StaffMember, RoleMixin),
+        password_util_cls=StaffPasswords,
+        login_form=SignInForm,
+        change_password_form=NewPasswordForm,
+    )
+    # A session signs in, and nothing else: no token in a header, a query or a body, no JSON.
+    security.login_manager.request_loader(lambda _request: None)
+    security.want_json(lambda _request: False)
+    # Flask-Login would look for a session each time any page is drawn, an error page too.
+    app.template_context_processors[None].remove(flask_login.utils._user_context_processor)
+    app.jinja_env.globals.update(current_user=flask_login.current_user, may=rights.may, Right=rights.Right)
+    _wrap_views(app, throttle.make_limiter(app))
+    app.register_blueprint(views.blueprint)
+    app.before_request(rights.deny_by_default)
+    csrf.init_app(app)
+
+
+def _wrap_views(app: Flask, limiter: Limiter) -> None:
+    known = app.view_functions
+    sign_in = views.around_sign_in(known["security.login"])
+    known["security.login"] = rights.for_everyone(throttle.few_failures(limiter, sign_in))
+    known["security.logout"] = rights.for_everyone(views.around_sign_out(known["security.logout"]))
+    new_password = views.around_new_password(known["security.change_password"])
+    known["security.change_password"] = rights.signed_in(throttle.few_failures(limiter, new_password))

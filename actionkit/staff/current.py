@@ -1,0 +1,24 @@
+"""Who is asking."""
+
+from __future__ import annotations
+
+from flask import has_request_context, request
+from flask_login import current_user
+
+from actionkit.staff.models import StaffMember
+
+DESK = "/staff"
+"""Where the desk begins. Nothing outside has a session."""
+
+
+def is_desk() -> bool:
+    """Whether this request is for a page behind the desk."""
+    return request.path == DESK or request.path.startswith(f"{DESK}/")
+
+
+def member() -> StaffMember | None:
+    """The signed-in member of this request, read from the database in this request; or None."""
+    if not has_request_context():
+        return None
+    user = current_user._get_current_object()
+    return user if isinstance(user, StaffMember) else None

