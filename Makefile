@@ -19,7 +19,7 @@ $(STAMP): requirements/run.txt requirements/dev.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	$(BIN)/pybabel compile -q -d actionkit/translations
+	$(BIN)/pybabel -q compile -d actionkit/translations
 	@touch $(STAMP)
 
 run: $(STAMP) ## start everything: web and worker, with sample content on first start
@@ -40,9 +40,9 @@ format: $(STAMP) ## put the code into its form
 	$(BIN)/ruff format .
 
 translations: $(STAMP) ## collect the interface's sentences into the catalogues
-	$(BIN)/pybabel extract -q -F babel.cfg --no-wrap --omit-header --sort-output -k _ -k _l -k lazy_gettext -o actionkit/translations/messages.pot .
-	$(BIN)/pybabel update -q --no-wrap --omit-header --no-fuzzy-matching --ignore-obsolete -i actionkit/translations/messages.pot -d actionkit/translations
-	$(BIN)/pybabel compile -q -d actionkit/translations
+	$(BIN)/pybabel -q extract -F babel.cfg --no-wrap --omit-header --sort-output -k _ -k _l -k lazy_gettext -o actionkit/translations/messages.pot .
+	$(BIN)/pybabel -q update --no-wrap --omit-header --no-fuzzy-matching --ignore-obsolete -i actionkit/translations/messages.pot -d actionkit/translations
+	$(BIN)/pybabel -q compile -d actionkit/translations
 
 lock: ## write requirements/ anew (needs uv)
 	uv pip compile -q pyproject.toml --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header -o requirements/run.txt

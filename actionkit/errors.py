@@ -10,7 +10,7 @@ from flask import Flask, Response, g, make_response, render_template, request
 from flask_babel import lazy_gettext as _
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from actionkit import db
+from actionkit import db, logs
 
 log = logging.getLogger(__name__)
 
@@ -111,12 +111,8 @@ def init_app(app: Flask) -> None:
         """A fault of ours. The page shows an id; the log has the places in the code, never values."""
         db.session.rollback()
         g.error_id = secrets.token_hex(4)
-        places, step = [], error.__traceback__
-        while step:
-            places.append(f"{step.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{step.tb_lineno}")
-            step = step.tb_next
         log.error(
             "unexpected error",
-            extra={"error_id": g.error_id, "cause": type(error).__name__, "places": places[-12:]},
+            extra={"error_id": g.error_id, "cause": type(error).__name__, "places": logs.places(error)},
         )
         return _page(InternalServerError())

@@ -33,6 +33,15 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=True, default=str)
 
 
+def places(error: BaseException) -> list[str]:
+    """Where in the code an error came from, innermost last; never what it says or holds."""
+    found, step = [], error.__traceback__
+    while step:
+        found.append(f"{step.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{step.tb_lineno}")
+        step = step.tb_next
+    return found[-12:]
+
+
 def to_stderr(level: int = logging.INFO) -> None:
     """Send every logger's records to standard error as JSON lines."""
     handler = logging.StreamHandler(sys.stderr)

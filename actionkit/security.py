@@ -176,6 +176,11 @@ def init_app(app: Flask) -> None:
     app.after_request(_add_headers)
 
 
+def path_of(endpoint: str, **values: str) -> str:
+    """The path of a view, in a request or, for a mail, outside of one."""
+    return str(current_app.url_map.bind("localhost").build(endpoint, values))
+
+
 def absolute_url(path: str) -> str:
     """The public address of one of our paths. The Host header has no part in it."""
     base: Any = current_app.config["ACTIONKIT"].base_url

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 import sqlalchemy.exc
 from flask import Flask, current_app
 
-from actionkit import db
+from actionkit import db, logs
 from actionkit.delivery import claims
 from actionkit.delivery.claims import Outcome
 from actionkit.delivery.folder import MailFolder
@@ -213,7 +213,10 @@ class Worker:
 
     def _surprised(self, item: Item, error: Exception) -> Outcome:
         """Whatever nobody thought of stops this one mail, with its reason, and no other."""
-        log.error("mail frozen", extra={"mail": item.public_id, "cause": type(error).__name__})
+        log.error(
+            "mail frozen",
+            extra={"mail": item.public_id, "cause": type(error).__name__, "places": logs.places(error)},
+        )
         return Outcome(item, State.FROZEN, "render", f"unexpected: {type(error).__name__}", is_charged=False)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from flask import render_template, url_for
+from flask import render_template
 from flask_babel import force_locale
 
 from actionkit import db, languages
@@ -12,7 +12,7 @@ from actionkit.campaigns.models import LetterMode, Official, ReplyTo
 from actionkit.delivery.renderers import CannotBeSent, Item, Mail, NotToBeSent
 from actionkit.letters.compose import NoLetter, compose
 from actionkit.letters.operations import version_seen
-from actionkit.security import absolute_url, make_token
+from actionkit.security import absolute_url, make_token, path_of
 from actionkit.signing.models import Signature, SignatureState, Submission
 from actionkit.signing.operations import Signed, find_submission, is_superseded, sender_of
 
@@ -23,12 +23,12 @@ TO_WITHDRAW = "withdraw"
 
 def confirm_path(submission: Submission, issued_at: dt.datetime) -> str:
     token = make_token(TO_CONFIRM, submission.public_id, issued_at)
-    return url_for("signing.confirm_page", token=token)
+    return path_of("signing.confirm_page", token=token)
 
 
 def withdraw_path(signature: Signature) -> str:
     token = make_token(TO_WITHDRAW, signature.public_id, signature.signed_at)
-    return url_for("signing.withdraw_page", token=token)
+    return path_of("signing.withdraw_page", token=token)
 
 
 def confirmation(item: Item) -> Mail:
