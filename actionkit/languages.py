@@ -48,6 +48,12 @@ def own_name(tag: str) -> str:
     return (locale.get_display_name() or tag) if locale else tag
 
 
+def name_here(tag: str) -> str:
+    """The language's name in the language of the page: "Italian"."""
+    locale = _locale(tag)
+    return (locale.get_display_name(_locale(current()) or INTERFACE[0]) or tag) if locale else tag
+
+
 def choose(available: Iterable[str] = INTERFACE) -> str:
     """The language of this page: `?lang` where it is one of `available`, else the first of them.
 
@@ -81,5 +87,6 @@ def init_app(app: Flask) -> None:
         language=current,
         language_direction=direction,
         language_name=own_name,
+        language_name_here=name_here,
         interface_languages=INTERFACE,
     )

@@ -61,8 +61,10 @@ def unix_lines(text: str) -> str:
 def to_html(markdown: str) -> Markup:
     """Staff's Markdown as HTML. Raw HTML in it is shown as text; unknown tags are dropped."""
     html = _markdown.render(markdown)
-    # The page has the one h1: a text's own headings begin a level lower.
-    html = re.sub(r"(</?h)([1-4])>", lambda m: f"{m[1]}{int(m[2]) + 1}>", html)
+    # The page has the one h1, so a text's highest headings become h2, and no level is skipped above them.
+    levels = [int(level) for level in re.findall(r"<h([1-6])>", html)]
+    shift = 2 - min(levels, default=2)
+    html = re.sub(r"(</?h)([1-6])>", lambda m: f"{m[1]}{min(int(m[2]) + shift, 5)}>", html)
     return Markup(
         nh3.clean(
             html,

@@ -65,6 +65,7 @@ def test_markdown_cannot_harm(attack: str) -> None:
 
 def test_headings_begin_below_the_pages_own() -> None:
     assert to_html("# One\n\n## Two") == "<h2>One</h2>\n<h3>Two</h3>\n"
+    assert to_html("## One\n\n### Two") == "<h2>One</h2>\n<h3>Two</h3>\n"
 
 
 @given(st.text(max_size=300))

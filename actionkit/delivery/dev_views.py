@@ -64,7 +64,7 @@ def show(name: str) -> Response:
                 "dev/mail.html",
                 subject=str(message["Subject"]),
                 headers=[(key, str(value)) for key, value in message.items()],
-                language=str(message["Content-Language"] or "en"),
+                text_language=str(message["Content-Language"] or "en"),
                 text=_with_links(str(text)),
             )
         )
@@ -75,7 +75,7 @@ def _with_links(text: str) -> Markup:
     """The text with our own links made clickable: what a mail program would show."""
     base = current_app.config["ACTIONKIT"].base_url
     lines = []
-    for line in text.split("\n"):
+    for line in text.replace("\r\n", "\n").split("\n"):
         safe = escape(line)
         lines.append(Markup('<a href="{0}">{0}</a>').format(line) if line.startswith(f"{base}/") else safe)
     return Markup("\n").join(lines)

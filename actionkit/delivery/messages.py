@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from email import policy
 from email.charset import BASE64, QP, Charset
+from email.header import Header
 from email.mime.base import MIMEBase
 from email.mime.text import MIMEText
 from email.utils import parseaddr
@@ -15,6 +16,9 @@ from flask_mail import Message
 from actionkit.addresses import for_envelope
 from actionkit.delivery.renderers import Mail
 
+# As they stand: when Python refolds a long header it loses the quotes of a name with a comma.
+_POLICY = policy.SMTP.clone(refold_source="none")
+_POLICY_UTF8 = policy.SMTPUTF8.clone(refold_source="none")
 _PLACEHOLDER = "recipient@placeholder.invalid"
 
 
@@ -64,13 +68,20 @@ class OutgoingMessage(Message):
 
     def _message(self) -> MIMEBase:
         message = super()._message()
+        message.policy = _POLICY
+        if self.subject:
+            message.replace_header("Subject", _folded_subject(self.subject))
         if self.html:
             message.set_type("multipart/mixed")
         if self.utf8_headers:
-            message.policy = policy.SMTPUTF8
+            message.policy = _POLICY_UTF8
             for header, value in self.utf8_headers.items():
                 message.replace_header(header, value)
         return message
+
+
+def _folded_subject(subject: str) -> str:
+    return Header(subject, "us-ascii" if subject.isascii() else "utf-8", 76, "Subject").encode()
 
 
 def _charset_for(text: str) -> Charset:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from flask_babel import gettext
 from markupsafe import Markup, escape
 
-from actionkit import countries
+from actionkit import countries, languages
 from actionkit.campaigns.models import Campaign, Official
 from actionkit.letters import templates
 from actionkit.letters.models import LetterVersion
@@ -89,8 +89,9 @@ def unknown_sender() -> Sender:
 
 
 def as_html(text: str) -> Markup:
-    """A letter's text for a page: escaped, with its gaps marked. Line breaks are kept by the style sheet."""
-    return Markup(_GAP.sub(r"<mark>\1</mark>", str(escape(text))))
+    """A letter's text for a page: escaped, with its gaps marked, which speak the language of the page."""
+    mark = f'<mark lang="{languages.current()}">'
+    return Markup(_GAP.sub(rf"{mark}\1</mark>", str(escape(text))))
 
 
 def compose_all(campaign: Campaign, version: LetterVersion | None, sender: Sender) -> list[Letter]:

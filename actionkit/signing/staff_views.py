@@ -24,7 +24,7 @@ LETTER_STATES = {
     State.SENT: lazy_gettext("sent"),
     State.FAILED: lazy_gettext("refused"),
     State.UNCERTAIN: lazy_gettext("uncertain: the mail server fell silent"),
-    State.HELD: lazy_gettext("held"),
+    State.HELD: lazy_gettext("held back: the mail server cannot take it"),
     State.FROZEN: lazy_gettext("stopped: it cannot be written"),
     State.CANCELLED: lazy_gettext("cancelled"),
 }

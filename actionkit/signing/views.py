@@ -325,6 +325,6 @@ def withdraw_page(token: str) -> Response:
 @blueprint.post("/withdraw/<token>")
 def withdraw(token: str) -> Response:
     signature, campaign = _of_withdraw_token(token)
-    operations.withdraw(signature)
+    is_withdrawn = operations.withdraw(signature) or signature.state == SignatureState.WITHDRAWN
     db.session.commit()
-    return _withdraw_page(signature, campaign, is_withdrawn=True)
+    return _withdraw_page(signature, campaign, is_withdrawn=is_withdrawn)

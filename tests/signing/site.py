@@ -118,7 +118,7 @@ class Site:
         return self.stored(Outgoing, Outgoing.kind == "letter")
 
     def ten_minutes_later(self) -> None:
-        self.change(Signature, mailed_at=Signature.mailed_at - dt.timedelta(minutes=10, seconds=1))
+        self.change(Signature, mailed_at=db.now() - dt.timedelta(minutes=10, seconds=1))
 
     # ------------------------------------------------------------ what leaves
 
