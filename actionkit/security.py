@@ -116,7 +116,7 @@ def read_form() -> None:
     Werkzeug would keep bytes that are no UTF-8 as percent codes; a name must not be stored so.
     Raises 415 for another type, 413 for too much, 400 for what cannot be read.
     """
-    if request.mimetype not in FORM_TYPES:
+    if request.mimetype not in FORM_TYPES and (request.mimetype or request.content_length):  # nothing is an empty form
         raise UnsupportedMediaType
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise UnsupportedMediaType

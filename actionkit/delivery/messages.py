@@ -7,8 +7,7 @@ from email.charset import BASE64, QP, Charset
 from email.header import Header
 from email.mime.base import MIMEBase
 from email.mime.text import MIMEText
-from email.utils import parseaddr
-from typing import Any
+from email.utils import formataddr, parseaddr
 
 from flask import current_app
 from flask_mail import Message
@@ -16,30 +15,31 @@ from flask_mail import Message
 from actionkit.addresses import for_envelope
 from actionkit.delivery.renderers import Mail
 
-# As they stand: when Python refolds a long header it loses the quotes of a name with a comma.
+# Headers leave as they are built here: when Python refolds a long one, it loses the quotes around
+# a name with a comma, and one official becomes two.
 _POLICY = policy.SMTP.clone(refold_source="none")
 _POLICY_UTF8 = policy.SMTPUTF8.clone(refold_source="none")
-_PLACEHOLDER = "recipient@placeholder.invalid"
+_LINE = 76
 
 
 class OutgoingMessage(Message):
-    """Flask-Mail's message with one recipient and the header set of actionkit.
+    """Flask-Mail's message with one recipient and the headers of actionkit.
 
-    Flask-Mail cannot write an address whose local part is not ASCII; such a header is set
-    here, and the message then needs a relay with SMTPUTF8.
+    Flask-Mail folds encoded names inside quotes and cannot write an address whose local part is
+    not ASCII, so `To`, `Reply-To` and `Subject` are written here. An address beyond ASCII needs
+    a relay with SMTPUTF8: see `needs_smtputf8`.
     """
 
     def __init__(self, mail: Mail, *, message_id: str, date: float) -> None:
         self.recipient = for_envelope(mail.to[1])
-        self.utf8_headers: dict[str, str] = {}
+        self.addresses = {"To": (mail.to[0], self.recipient)}
+        if mail.reply_to:
+            self.addresses["Reply-To"] = (mail.reply_to[0], for_envelope(mail.reply_to[1]))
         super().__init__(
             subject=mail.subject,
-            recipients=[self._placed("To", mail.to[0], self.recipient)],
+            recipients=["recipient@placeholder.invalid"],
             body=mail.text,
             html=mail.html or None,
-            reply_to=self._placed("Reply-To", mail.reply_to[0], for_envelope(mail.reply_to[1]))
-            if mail.reply_to
-            else None,
             date=date,
             extra_headers={"Content-Language": mail.language, **mail.headers},
         )
@@ -49,14 +49,12 @@ class OutgoingMessage(Message):
 
     @property
     def needs_smtputf8(self) -> bool:
-        return bool(self.utf8_headers)
+        return not all(address.isascii() for _name, address in self.addresses.values())
 
-    def _placed(self, header: str, name: str, address: str) -> Any:
-        if not address.isascii():
-            # Without the name: encoded words and raw UTF-8 in one header are read in too many ways.
-            self.utf8_headers[header] = address
-            return _PLACEHOLDER
-        return (name, address) if name else address
+    def has_bad_headers(self) -> bool:
+        """Flask-Mail's check, for every header that holds what somebody typed."""
+        typed = [*self.addresses.values(), *(self.extra_headers or {}).items()]
+        return super().has_bad_headers() or any(set("\r\n\0") & set("".join(pair)) for pair in typed)
 
     def _mimetext(self, text: str | None, subtype: str = "plain") -> MIMEText:
         """The text in an encoding that every relay takes and that keeps lines short.
@@ -68,20 +66,27 @@ class OutgoingMessage(Message):
 
     def _message(self) -> MIMEBase:
         message = super()._message()
-        message.policy = _POLICY
+        message.policy = policy.compat32  # the only one that takes a header folded already
+        del message["To"]
+        for header, (name, address) in self.addresses.items():
+            message[header] = _address(header, name, address)
         if self.subject:
-            message.replace_header("Subject", _folded_subject(self.subject))
-        if self.html:
-            message.set_type("multipart/mixed")
-        if self.utf8_headers:
-            message.policy = _POLICY_UTF8
-            for header, value in self.utf8_headers.items():
-                message.replace_header(header, value)
+            message.replace_header("Subject", _folded("Subject", self.subject))
+        message.policy = _POLICY_UTF8 if self.needs_smtputf8 else _POLICY
         return message
 
 
-def _folded_subject(subject: str) -> str:
-    return Header(subject, "us-ascii" if subject.isascii() else "utf-8", 76, "Subject").encode()
+def _address(header: str, name: str, address: str) -> str:
+    """`"Minister, The" <a@b>`: quoted where it is ASCII, encoded words where it is not."""
+    if not name or not address.isascii():
+        return address  # encoded words beside raw UTF-8 are read in too many ways
+    if name.isascii():
+        return formataddr((name, address))
+    return f"{_folded(header, name)} <{address}>"
+
+
+def _folded(header: str, text: str) -> str:
+    return Header(text, "us-ascii" if text.isascii() else "utf-8", _LINE, header).encode()
 
 
 def _charset_for(text: str) -> Charset:

@@ -40,7 +40,9 @@ class Site:
 
     # ------------------------------------------------------------ what people do
 
-    def sign(self, slug: str = ITALY, *, lang: str = "", client: FlaskClient | None = None, **form: Any) -> TestResponse:
+    def sign(
+        self, slug: str = ITALY, *, lang: str = "", client: FlaskClient | None = None, **form: Any
+    ) -> TestResponse:
         """Send the form; `form` replaces fields, None leaves one out."""
         query = {"lang": lang} if lang else {}
         return (client or self.client).post(f"/campaigns/{slug}/sign", data=sign_form(**form), query_string=query)
