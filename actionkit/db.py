@@ -153,6 +153,7 @@ def make_engine(config: Config) -> sa.Engine:
             pool_size=16,
             max_overflow=16,
             connect_args={"timeout": SQLITE_BUSY_SECONDS, "check_same_thread": False},
+            hide_parameters=True,  # errors must not quote a supporter
         )
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
@@ -163,6 +164,7 @@ def make_engine(config: Config) -> sa.Engine:
         max_overflow=8,
         pool_timeout=8,
         pool_pre_ping=True,
+        hide_parameters=True,
         connect_args={"options": POSTGRESQL_SETTINGS, "connect_timeout": 5},
     )
 

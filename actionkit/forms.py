@@ -143,19 +143,13 @@ def postcode_field() -> StringField:
     )
 
 
-def _code(value: str | None) -> str:
-    """Filter: a code in upper case; "ı" and "ﬁ" would become letters of one."""
-    text = (value or "").strip(" ")
-    return text.upper() if text.isascii() else text
-
-
 class CountryField(SelectField):
     """A country by its code, in any case; names in the language of the page."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
             _("Country"),
-            filters=[_code],
+            filters=[lambda value: (value or "").strip(" ").upper() if (value or "").isascii() else value],
             choices=_country_choices,
             validate_choice=False,
             validators=[required(_("Please choose your country.")), _a_country],

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from celery import Celery, Task
 from flask import Flask, current_app
 
-from actionkit import db
+from actionkit import db, logs
 from actionkit.campaigns.operations import close_ended
 from actionkit.delivery import claims
 from actionkit.delivery.models import Outgoing, State
@@ -152,14 +152,19 @@ def make_celery(app: Flask) -> Celery:
 
     def task(name: str, job: Callable[[Worker], Any]) -> None:
         def run() -> None:
-            if name != "deliver":
-                job(worker)
-            elif senders.acquire(blocking=False):
-                try:
-                    with worker.heartbeat(app):
-                        job(worker)
-                finally:
-                    senders.release()
+            """A job that fails is logged without what it held, and runs again at its next tick."""
+            try:
+                if name != "deliver":
+                    job(worker)
+                elif senders.acquire(blocking=False):
+                    try:
+                        with worker.heartbeat(app):
+                            job(worker)
+                    finally:
+                        senders.release()
+            except Exception as error:
+                db.session.rollback()
+                log.error("job failed", extra={"job": name, "cause": type(error).__name__, "places": logs.places(error)})
 
         celery.task(run, name=f"actionkit.{name}")
 

@@ -100,7 +100,10 @@ def _is_taken(port: int) -> bool:
 
 def _first_start(content: Path | None) -> str | None:
     """On an empty database: load the sample content, make an account; its one-time link."""
-    if db.session.scalar(sa.select(Program.id).limit(1)) is not None or content is None:
+    db.reading()
+    is_filled = db.session.scalar(sa.select(Program.id).limit(1)) is not None
+    db.writing()  # and no transaction is left open: this process lives as long as the site
+    if is_filled or content is None:
         return None
     load(content)
     member = add_staff(FIRST_STAFF, StaffRole.ADMIN)

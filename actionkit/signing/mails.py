@@ -50,7 +50,6 @@ def confirmation(item: Item) -> Mail:
         is_confirmed=is_confirmed,
         writes_letters=campaign.letters == LetterMode.EACH and bool(campaign.seats),
         link=absolute_url(confirm_path(submission, item.first_tried_at)),
-        site=absolute_url("/"),
     )
     return Mail(
         to=("", submission.email),

@@ -194,6 +194,11 @@ def test_run_starts_everything_and_starts_again_what_dies(tmp_path: Path) -> Non
         wait_until(site.is_healthy, 30, "the second start")
         assert time.monotonic() - began < 15, "5 s on a quiet machine"
         assert "ann@example.org" in site.get("/dev/mail/")[2]
+        status, _headers, _body = site.post(
+            "/campaigns/italy-prevent-sex-trafficking/sign", {**FORM, "email": "bob@example.org"}
+        )
+        assert status == 303
+        wait_until(lambda: "bob@example.org" in site.get("/dev/mail/")[2], 20, "a mail after the second start")
         os.killpg(running.pid, signal.SIGKILL)
         running.wait()
         wait_until(lambda: _is_empty(running.pid), 5, "nothing to be left behind")
