@@ -65,7 +65,10 @@ class Config:
     sign_limit: Limit | None = Limit(30, 300)
     letters_per_official_per_hour: int = 30
     worker_senders: int = 4
-    lease_seconds: int = 90
+    lease_seconds: int = 60
+    page_cache_seconds: int = 5
+    port: int = 8000
+    """Where `actionkit run` listens: the variable PORT, without a prefix, as hosts set it."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Config:
@@ -78,13 +81,14 @@ class Config:
         if environ is None:
             environ = {**{k: v or "" for k, v in dotenv_values(".env").items()}, **os.environ}
         given = {f.name: environ.get(f"ACTIONKIT_{f.name.upper()}", "").strip() for f in fields(cls)}
+        given["port"] = environ.get("PORT", "").strip()
         values: dict[str, Any] = {k: _read(k, v) for k, v in given.items() if v}
 
         mode = values.get("mode", cls.mode)
         instance = Path(values.get("instance", cls.instance)).resolve()
         values["instance"] = instance
         values.setdefault("database_url", f"sqlite:///{instance / 'actionkit.db'}")
-        values.setdefault("base_url", f"http://127.0.0.1:{environ.get('PORT') or 8000}")
+        values.setdefault("base_url", f"http://127.0.0.1:{values.get('port', cls.port)}")
         if mode == "development":
             values.setdefault("mail_default_sender", "noreply@localhost")
             if "secret_key" not in values:
@@ -151,7 +155,8 @@ def _read(name: str, text: str) -> Any:
     try:
         return reader(text)
     except ValueError as fault:
-        raise SettingError(f"ACTIONKIT_{name.upper()}: {fault}") from None
+        variable = "PORT" if name == "port" else f"ACTIONKIT_{name.upper()}"
+        raise SettingError(f"{variable}: {fault}") from None
 
 
 def _whole(least: int, most: int = 10**6) -> Callable[[str], int]:
@@ -219,6 +224,8 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "letters_per_official_per_hour": _whole(0),
     "worker_senders": _whole(1, 64),
     "lease_seconds": _whole(2, 3600),
+    "page_cache_seconds": _whole(0, 3600),
+    "port": _whole(1, 65535),
 }
 
 

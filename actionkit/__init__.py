@@ -10,7 +10,7 @@ from pathlib import Path
 from flask import Flask
 from flask_mail import Mail
 
-from actionkit import assets, cli, countries, db, errors, jobs, languages, logs, security, text
+from actionkit import assets, cli, countries, db, errors, jobs, languages, logs, pages, security, text
 from actionkit.campaigns.models import LetterMode, Phase
 from actionkit.campaigns.views import blueprint as campaigns_blueprint
 from actionkit.delivery import dev_views
@@ -43,6 +43,7 @@ def create_app(config: Config) -> Flask:
     db.init_app(app)
     Mail(app)
     security.init_app(app)
+    pages.init_app(app)
     languages.init_app(app)
     assets.init_app(app)
     errors.init_app(app)

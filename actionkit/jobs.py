@@ -164,7 +164,9 @@ def make_celery(app: Flask) -> Celery:
                         senders.release()
             except Exception as error:
                 db.session.rollback()
-                log.error("job failed", extra={"job": name, "cause": type(error).__name__, "places": logs.places(error)})
+                log.error(
+                    "job failed", extra={"job": name, "cause": type(error).__name__, "places": logs.places(error)}
+                )
 
         celery.task(run, name=f"actionkit.{name}")
 

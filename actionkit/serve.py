@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
 import sqlalchemy as sa
@@ -34,8 +33,7 @@ STOP_SECONDS = 32.0
 def run(app: Flask, content: Path | None) -> int:
     """Prepare, start, watch; returns the exit status when asked to stop."""
     config: Config = app.config["ACTIONKIT"]
-    base = urlsplit(config.base_url)
-    port = base.port or 8000
+    port = config.port
     if _is_taken(port):
         click.echo(f"actionkit: port {port} is in use; PORT=8080 make run takes another", err=True)
         return 1

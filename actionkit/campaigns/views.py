@@ -33,6 +33,7 @@ def _in_order(campaigns: list[Campaign]) -> list[Campaign]:
 
 
 @blueprint.get("/")
+@pages.cached
 def home() -> Response:
     languages.choose()
     campaigns = [c for c in operations.published_campaigns() if c.phase() is not Phase.CLOSED]
@@ -48,6 +49,7 @@ def home() -> Response:
 
 
 @blueprint.get("/programs/<slug>")
+@pages.cached
 def program(slug: str) -> Response:
     languages.choose()
     found = operations.find_program(slug)
@@ -67,6 +69,7 @@ def program(slug: str) -> Response:
 
 
 @blueprint.get("/archive")
+@pages.cached
 def archive() -> Response:
     languages.choose()
     wanted = operations.ArchiveFilter(
@@ -92,12 +95,14 @@ def archive() -> Response:
 
 
 @blueprint.get("/updates")
+@pages.cached
 def updates() -> Response:
     languages.choose()
     return pages.public(render_template("campaigns/updates.html", updates=operations.updates(), lang=_lang()))
 
 
 @blueprint.get("/updates/<slug>")
+@pages.cached
 def update(slug: str) -> Response:
     languages.choose()
     found = operations.updates(Update.slug == slug, most=1)
@@ -107,6 +112,7 @@ def update(slug: str) -> Response:
 
 
 @blueprint.get("/stories/<slug>")
+@pages.cached
 def story(slug: str) -> Response:
     languages.choose()
     found = db.session.scalar(sa.select(Story).where(Story.slug == slug).options(joinedload(Story.program)))
@@ -119,6 +125,7 @@ def story(slug: str) -> Response:
 
 
 @blueprint.get("/feed.atom")
+@pages.cached
 def feed() -> Response:
     """The updates as Atom (RFC 4287)."""
     latest = operations.updates(most=UPDATES_IN_FEED)
@@ -128,6 +135,7 @@ def feed() -> Response:
 
 
 @blueprint.get("/sitemap.xml")
+@pages.cached
 def sitemap() -> Response:
     """Every public page with its languages (sitemaps.org)."""
     campaigns = operations.published_campaigns()
@@ -145,6 +153,7 @@ def sitemap() -> Response:
 
 
 @blueprint.get("/robots.txt")
+@pages.cached
 def robots() -> Response:
     lines = [
         "User-agent: *",

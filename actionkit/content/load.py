@@ -166,8 +166,8 @@ def _store_ending(stored: Campaign, record: CampaignRecord, is_new: bool) -> Non
             stored.outcome = record.outcome
         return
     _set(stored, state=record.state, outcome=record.outcome, closes_on=record.closes_on)
-    if record.state is CampaignState.CLOSED and ((end := stored.ends_at) is None or end > db.now()):
-        stored.closed_at = db.now()
+    if record.state is CampaignState.CLOSED:
+        stored.closed_at = min(stored.ends_at or db.now(), db.now())
 
 
 def _store_text(stored: Campaign, language: str, record: TextRecord) -> None:

@@ -26,13 +26,14 @@ def download(slug: str) -> Response:
     state = request.args.get("state", SignatureState.CONFIRMED)
     if state not in signatures_csv.STATES:
         raise BadRequest
+    campaign_id = campaign.id  # the stream outlives the session that `campaign` belongs to
     db.writing()
     audit.record("export-signatures", slug, state=state)
     db.session.commit()
 
     def parts() -> Iterator[bytes]:
         with db.snapshot() as connection:
-            yield from signatures_csv.stream(connection, campaign.id, state, bom=request.args.get("bom") == "yes")
+            yield from signatures_csv.stream(connection, campaign_id, state, bom=request.args.get("bom") == "yes")
 
     response = Response(db.keep_context(parts()), mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="{slug}-{state}.csv"'

@@ -95,6 +95,7 @@ def _latest_signers(campaign: Campaign) -> list[PublicSigner]:
 
 
 @blueprint.get("/campaigns/<slug>")
+@pages.cached
 def show(slug: str) -> Response:
     campaign = _campaign(slug)
     version = current_version(campaign.id) if campaign.letters == LetterMode.EACH else None
@@ -195,6 +196,7 @@ def preview(slug: str) -> Response:
 
 
 @blueprint.get("/campaigns/<slug>/thanks")
+@pages.cached
 def thanks(slug: str) -> Response:
     campaign = _campaign(slug)
     return pages.public(
