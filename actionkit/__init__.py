@@ -10,13 +10,14 @@ from pathlib import Path
 from flask import Flask
 from flask_mail import Mail
 
-from actionkit import assets, cli, countries, db, errors, jobs, languages, logs, pages, security, text
+from actionkit import assets, cli, countries, db, errors, jobs, languages, logs, pages, remember, security, text
 from actionkit.campaigns.models import LetterMode, Phase
 from actionkit.campaigns.views import blueprint as campaigns_blueprint
 from actionkit.delivery import dev_views
 from actionkit.delivery.views import blueprint as health_blueprint
 from actionkit.exports.views import blueprint as exports_blueprint
 from actionkit.letters import compose
+from actionkit.signing import consent
 from actionkit.signing.staff_views import blueprint as desk_blueprint
 from actionkit.signing.views import blueprint as signing_blueprint
 from actionkit.staff import accounts
@@ -44,11 +45,13 @@ def create_app(config: Config) -> Flask:
     Mail(app)
     security.init_app(app)
     pages.init_app(app)
+    remember.init_app(app)
     languages.init_app(app)
     assets.init_app(app)
     errors.init_app(app)
     accounts.init_app(app)
     dev_views.init_app(app)
+    consent.init_app(app)
     for blueprint in (health_blueprint, campaigns_blueprint, signing_blueprint, exports_blueprint, desk_blueprint):
         app.register_blueprint(blueprint)
     cli.init_app(app)

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from flask import Flask, current_app, g, has_request_context, request, stream_with_context
@@ -32,6 +32,8 @@ NAMES = {
     "fk": "fk_%(table_name)s_%(column_0_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+T = TypeVar("T")
 
 SQLITE_BUSY_SECONDS = 5
 POSTGRESQL_SETTINGS = (
@@ -121,10 +123,34 @@ def insert(table: type[Base] | sa.Table) -> Any:
     return (sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert)(table)
 
 
+def prepared(build: Callable[[Callable[[Any], Any]], T]) -> Callable[[], T]:
+    """A statement that is built once for each database: `prepared(lambda insert: insert(Table)...)`.
+
+    Building one costs more than running it; what varies goes in as parameters.
+    """
+    built: dict[str, T] = {}
+
+    def statement() -> T:
+        dialect = session.get_bind().dialect.name
+        if dialect not in built:
+            built[dialect] = build(sqlite_insert if dialect == "sqlite" else postgresql_insert)
+        return built[dialect]
+
+    return statement
+
+
 def rows_changed(statement: sa.Update | sa.Delete) -> int:
     """Execute, and tell how many rows it changed: how a conditional update knows that it won."""
     result = session.execute(statement.execution_options(synchronize_session=False))
     return int(result.rowcount)  # type: ignore[attr-defined]
+
+
+def detached(find: Callable[[Session], T]) -> T:
+    """What `find` reads, loaded whole and belonging to no session, so that threads may share it."""
+    with Session(current_app.extensions["database"]["reading"], expire_on_commit=False) as own:
+        found = find(own)
+        own.expunge_all()
+    return found
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import joinedload, selectinload
 from werkzeug.exceptions import NotFound
 
-from actionkit import db
+from actionkit import db, remember
 from actionkit.campaigns.models import (
     Campaign,
     CampaignOfficial,
@@ -28,18 +28,24 @@ _WHOLE = (
 )
 
 
+def _whole_campaign(slug: str) -> sa.Select[Campaign]:
+    return sa.select(Campaign).where(Campaign.slug == slug).options(*_WHOLE)
+
+
 def find_campaign(slug: str) -> Campaign:
     """A campaign in any state, for staff. Raises `NotFound`."""
-    campaign = db.session.scalar(sa.select(Campaign).where(Campaign.slug == slug).options(*_WHOLE))
+    campaign = db.session.scalar(_whole_campaign(slug))
     if campaign is None:
         raise NotFound
     return campaign
 
 
 def find_public_campaign(slug: str) -> Campaign:
-    """A campaign that is no draft. Raises `NotFound`."""
-    campaign = find_campaign(slug)
-    if campaign.phase() is Phase.DRAFT:
+    """A campaign that is no draft, at most two seconds old and only to be read. Raises `NotFound`."""
+    campaign = remember.shortly(
+        ("campaign", slug), lambda: db.detached(lambda session: session.scalar(_whole_campaign(slug)))
+    )
+    if campaign is None or campaign.phase() is Phase.DRAFT:
         raise NotFound
     return campaign
 

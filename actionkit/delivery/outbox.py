@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -18,11 +19,9 @@ def put(kind: str, subject_id: int, recipients: Iterable[str], *, group: str = "
     cancelled one is queued again: it never left.
     """
     moment = db.now()
-    keys = list(recipients)
-    if not keys:
-        return
     rows = [
         {
+            **_NEW,
             "public_id": db.new_public_id(),
             "kind": kind,
             "subject_id": subject_id,
@@ -32,22 +31,17 @@ def put(kind: str, subject_id: int, recipients: Iterable[str], *, group: str = "
             "not_before": moment,
             "created_at": moment,
         }
-        for key in keys
+        for key in recipients
     ]
-    added = db.insert(Outgoing).values([{**_EMPTY, **row} for row in rows])
-    db.session.execute(
-        added.on_conflict_do_update(
-            index_elements=["kind", "subject_id", "recipient_key"],
-            set_={"state": State.QUEUED, "not_before": moment, "ended_at": None},
-            where=Outgoing.state == State.CANCELLED,
-        )
-    )
+    if not rows:
+        return
+    connection = db.session.connection()
+    connection.execute(_add(), rows)
     if lane is Lane.PACED:
-        known = db.insert(Recipient).values([{"recipient_key": key, "next_at": moment} for key in keys])
-        db.session.execute(known.on_conflict_do_nothing())
+        connection.execute(_know(), [{"recipient_key": row["recipient_key"], "next_at": moment} for row in rows])
 
 
-_EMPTY = {
+_NEW = {
     "state": State.QUEUED.value,
     "attempts": 0,
     "lease_owner": "",
@@ -55,6 +49,19 @@ _EMPTY = {
     "last_step": "",
     "last_answer": "",
 }
+
+
+def _add_or_revive(insert: Callable[[Any], Any]) -> Any:
+    added = insert(Outgoing.__table__)
+    return added.on_conflict_do_update(
+        index_elements=["kind", "subject_id", "recipient_key"],
+        set_={"state": State.QUEUED, "not_before": added.excluded.not_before, "ended_at": None},
+        where=Outgoing.state == State.CANCELLED,
+    )
+
+
+_add = db.prepared(_add_or_revive)
+_know = db.prepared(lambda insert: insert(Recipient.__table__).on_conflict_do_nothing())
 
 
 def cancel(kind: str, subject_id: int) -> int:

@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping
 
 import sqlalchemy as sa
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import Session, selectinload
 
-from actionkit import db
+from actionkit import db, remember
 from actionkit.campaigns.models import Campaign, LetterMode
 from actionkit.delivery import outbox
 from actionkit.delivery.models import Lane
@@ -30,22 +30,28 @@ def recipient_key(official_id: int) -> str:
 
 def current_version(campaign_id: int) -> LetterVersion | None:
     """The letter as it is now, or None where the campaign has none."""
-    return db.session.scalar(
-        sa.select(LetterVersion)
-        .where(LetterVersion.campaign_id == campaign_id)
-        .order_by(LetterVersion.number.desc())
-        .limit(1)
-        .options(selectinload(LetterVersion.texts))
-    )
+    return db.session.scalar(_versions(campaign_id).order_by(LetterVersion.number.desc()).limit(1))
 
 
 def version_seen(campaign_id: int, version_id: int | None) -> LetterVersion | None:
-    """The version that a form says it showed, if it is this campaign's; else the current one."""
-    if version_id is not None:
-        seen = db.session.get(LetterVersion, version_id)
-        if seen is not None and seen.campaign_id == campaign_id:
-            return seen
-    return current_version(campaign_id)
+    """The version that a form says it showed, if it is this campaign's; else the current one.
+
+    The current one is at most two seconds old, and only to be read.
+    """
+
+    def find(session: Session) -> LetterVersion | None:
+        seen = session.scalar(_versions(campaign_id).where(LetterVersion.id == version_id))
+        return seen or session.scalar(_versions(campaign_id).order_by(LetterVersion.number.desc()).limit(1))
+
+    return remember.shortly(("letter", campaign_id, version_id), lambda: db.detached(find))
+
+
+def _versions(campaign_id: int) -> sa.Select[LetterVersion]:
+    return (
+        sa.select(LetterVersion)
+        .where(LetterVersion.campaign_id == campaign_id)
+        .options(selectinload(LetterVersion.texts))
+    )
 
 
 def save_letter(campaign_id: int, texts: Mapping[str, tuple[str, str]]) -> LetterVersion:

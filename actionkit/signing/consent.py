@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 
 import sqlalchemy as sa
+from flask import Flask, current_app
 from flask_babel import gettext
 
 from actionkit import db, languages
@@ -33,10 +34,16 @@ def current_text(purpose: Purpose, *, writes_letters: bool) -> str:
 def wording_id(purpose: Purpose, text: str) -> int:
     """The row of these words in the language of the page; made when they are first used."""
     language = languages.current()
+    key = (purpose, language, text)
+    memory: dict[tuple[Purpose, str, str], int] = current_app.extensions["consent_wordings"]
+    if key in memory:
+        return memory[key]
     content_hash = hashlib.sha256(text.encode()).hexdigest()
     mine = (ConsentWording.purpose == purpose, ConsentWording.language == language)
     known = sa.select(ConsentWording.id).where(*mine, ConsentWording.content_hash == content_hash)
     if (found := db.session.scalar(known)) is not None:
+        # Only what was there before this transaction, which may yet be rolled back. Rows never change.
+        memory[key] = found
         return found
     number = sa.select(sa.func.coalesce(sa.func.max(ConsentWording.version), 0) + 1).where(*mine)
     db.session.execute(
@@ -52,3 +59,7 @@ def wording_id(purpose: Purpose, text: str) -> int:
         .on_conflict_do_nothing()
     )
     return db.session.execute(known).scalar_one()
+
+
+def init_app(app: Flask) -> None:
+    app.extensions["consent_wordings"] = {}

@@ -93,48 +93,55 @@ def sign(campaign: Campaign, signing: Signing, *, held_because: str = "") -> Non
     """
     refuse_unless_open(campaign)
     moment, address = db.now(), canonical(signing.email)
-    signature_id = db.session.scalar(
-        db.insert(Signature)
-        .values(
-            public_id=db.new_public_id(),
-            campaign_id=campaign.id,
-            canonical_email=address,
-            state=SignatureState.HELD if held_because else SignatureState.PENDING,
-            state_reason=held_because,
-            signed_at=moment,
-            is_name_public=False,
-        )
-        .on_conflict_do_nothing(index_elements=["campaign_id", "canonical_email"])
-        .returning(Signature.id)
-    )
-    if signature_id is None:
-        signature = db.session.execute(
-            sa.select(Signature).where(Signature.campaign_id == campaign.id, Signature.canonical_email == address)
-        ).scalar_one()
-        signature_id, state = signature.id, signature.state
-    else:
-        state = SignatureState.HELD if held_because else SignatureState.PENDING
-    if state == SignatureState.INVALIDATED:
-        return  # the owner of the address, or staff, said that this is none
-    if state == SignatureState.CONFIRMED:
-        submission_id = db.session.execute(
-            sa.select(Signature.submission_id).where(Signature.id == signature_id)
-        ).scalar_one()
-    else:
+    state = SignatureState.HELD if held_because else SignatureState.PENDING
+    connection = db.session.connection()
+    signature_id = connection.execute(
+        _add_signature(),
+        {
+            "public_id": db.new_public_id(),
+            "campaign_id": campaign.id,
+            "canonical_email": address,
+            "state": state.value,
+            "state_reason": held_because,
+            "signed_at": moment,
+            "mailed_at": None if held_because else moment,
+            "is_name_public": False,
+        },
+    ).scalar()
+    if signature_id is not None:
         submission_id = _add_submission(signature_id, signing, moment)
-    if submission_id is not None and state != SignatureState.HELD and _may_mail(signature_id, address, moment):
+        if not held_because and _use_allowance(address, moment):
+            outbox.put(CONFIRMATION, submission_id, [f"submission:{submission_id}:1"])
+        return
+    known = connection.execute(_find_signature, {"campaign_id": campaign.id, "address": address}).one()
+    if known.state == SignatureState.INVALIDATED:
+        return  # the owner of the address, or staff, said that this is none
+    if known.state == SignatureState.CONFIRMED:
+        submission_id = known.submission_id
+    else:
+        submission_id = _add_submission(known.id, signing, moment)
+    if known.state != SignatureState.HELD and _may_mail(known.id, address, moment):
         # A mail about a confirmed signature is one more of the same kind: see mails.confirmation.
-        outbox.put(CONFIRMATION, submission_id, [f"submission:{submission_id}:{_mail_number(submission_id)}"])
+        number = outbox.count(CONFIRMATION, submission_id) + 1
+        outbox.put(CONFIRMATION, submission_id, [f"submission:{submission_id}:{number}"])
+
+
+_add_signature = db.prepared(
+    lambda insert: (
+        insert(Signature.__table__)
+        .on_conflict_do_nothing(index_elements=["campaign_id", "canonical_email"])
+        .returning(Signature.__table__.c.id)
+    )
+)
+_find_signature = sa.select(Signature.id, Signature.state, Signature.submission_id).where(
+    Signature.campaign_id == sa.bindparam("campaign_id"), Signature.canonical_email == sa.bindparam("address")
+)
+_insert_submission = db.prepared(lambda insert: insert(Submission.__table__).returning(Submission.__table__.c.id))
 
 
 def _add_submission(signature_id: int, signing: Signing, moment: dt.datetime) -> int:
     values = {**vars(signing), "signature_id": signature_id, "created_at": moment, "public_id": db.new_public_id()}
-    return int(db.session.execute(sa.insert(Submission).values(values).returning(Submission.id)).scalar_one())
-
-
-def _mail_number(submission_id: int) -> int:
-    """Which mail about this submission it is: a repeat after confirmation is told again."""
-    return 1 + outbox.count(CONFIRMATION, submission_id)
+    return int(db.session.connection().execute(_insert_submission(), values).scalar_one())
 
 
 def _may_mail(signature_id: int, address: str, moment: dt.datetime) -> bool:
@@ -152,23 +159,28 @@ def _may_mail(signature_id: int, address: str, moment: dt.datetime) -> bool:
     return bool(won) and _use_allowance(address, moment)
 
 
-def _use_allowance(address: str, moment: dt.datetime) -> bool:
-    used = db.insert(MailAllowance).values(canonical_email=address, latest_at=moment)
-    row = db.session.execute(
-        used.on_conflict_do_update(
+_use_one_mail = db.prepared(
+    lambda insert: (
+        insert(MailAllowance.__table__)
+        .values(canonical_email=sa.bindparam("address"), latest_at=sa.bindparam("moment"))
+        .on_conflict_do_update(
             index_elements=["canonical_email"],
             set_={
-                "latest_at": moment,
+                "latest_at": sa.bindparam("moment"),
                 "second_at": MailAllowance.latest_at,
                 "third_at": MailAllowance.second_at,
             },
-            where=sa.or_(
-                MailAllowance.third_at.is_(None),
-                MailAllowance.third_at <= moment - ALLOWANCE_WINDOW,
-            ),
-        ).returning(MailAllowance.canonical_email)
-    ).first()
-    return row is not None
+            where=sa.or_(MailAllowance.third_at.is_(None), MailAllowance.third_at <= sa.bindparam("window")),
+        )
+        .returning(MailAllowance.__table__.c.canonical_email)
+    )
+)
+
+
+def _use_allowance(address: str, moment: dt.datetime) -> bool:
+    """Take one of the address's three mails in 24 hours; False if it has had them."""
+    parameters = {"address": address, "moment": moment, "window": moment - ALLOWANCE_WINDOW}
+    return db.session.connection().execute(_use_one_mail(), parameters).first() is not None
 
 
 def forget_allowances() -> None:

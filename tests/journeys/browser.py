@@ -203,7 +203,9 @@ class World:
     @contextlib.contextmanager
     def visitor(self, *, is_staff: bool = False, width: int = WIDE, **settings: Any) -> Iterator[Visitor]:
         """A new person. When she leaves, nothing went wrong, and public pages left no cookie."""
-        context = self.browser.new_context(viewport={"width": width, "height": 800}, **settings)
+        context = self.browser.new_context(
+            viewport={"width": width, "height": 800}, reduced_motion="reduce", **settings
+        )
         try:
             visitor = Visitor(self.site, context, context.new_page())
             yield visitor
