@@ -266,9 +266,11 @@ def test_the_archive_keeps_what_is_asked_for(archive: Site, query: str, expected
 
 @pytest.mark.parametrize(
     "query",
-    ["country='+OR+1=1--", "year=-1", "year=1e999", "outcome=%25", "program=_", "country=" + "x" * 5_000]
-    + ["year=%F0%9F%95%8A", "program[]=x", "country=NO%0d%0aSet-Cookie:x", "outcome=<script>"],
-)  # fmt: skip
+    [
+        *("country='+OR+1=1--", "year=-1", "year=1e999", "outcome=%25", "program=_", "country=" + "x" * 5_000),
+        *("year=%F0%9F%95%8A", "program[]=x", "country=NO%0d%0aSet-Cookie:x", "outcome=<script>"),
+    ],
+)
 def test_junk_in_the_filter_finds_nothing_and_breaks_nothing(archive: Site, query: str) -> None:
     answer = archive.client.get(f"/archive?{query}")
     assert answer.status_code == 200

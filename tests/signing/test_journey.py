@@ -14,7 +14,7 @@ from actionkit.campaigns.models import Campaign, CampaignState, Official
 from actionkit.delivery.models import Outgoing
 from actionkit.letters.models import LetterVersion
 from actionkit.letters.operations import save_letter
-from actionkit.signing import consent
+from actionkit.signing import consent, operations
 from actionkit.signing.models import (
     ConsentWithdrawal,
     ConsentWording,
@@ -267,7 +267,7 @@ def forgeries(token: str) -> list[str]:
     other = {character: "A" if character != "A" else "B" for character in set(token)}
     changed = [token[:n] + other[token[n]] + token[n + 1 :] for n in range(len(token))]
     last = [token[:-1] + c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"]
-    added = [token + more for more in ("A", "=", "====", "!!!!", ".", "\n", "%00", "AAAA")]
+    added = [token + more for more in ("A", "=", "====", "!!!!", ".", "%0A", "%00", "AAAA")]
     return [t for t in (*changed, *last, *added, token[:-1], token[:10], token.upper(), "x", "a" * 4_096) if t != token]
 
 
@@ -363,6 +363,25 @@ def test_who_did_not_sign_takes_it_out_for_good(site: Site) -> None:
     assert len(site.stored(Submission)) == 1
     site.drain()
     assert (site.total(), site.letters()) == (0, [])
+
+
+def test_refusing_at_the_moment_of_confirming_is_one_or_the_other(site: Site) -> None:
+    """What a slower request read is old; what it may do is decided by the row as it is."""
+    submission = site.signed()
+    with site.app.app_context():
+        db.reading()
+        read_before = operations.find_submission(Submission.id == submission.id)
+        db.session.expunge_all()
+    assert read_before is not None
+    site.client.post(site.confirm_path(submission))
+    with site.app.app_context():
+        operations.refuse(read_before)
+        db.session.commit()
+    waiting = {mail.state for mail in site.letters()}
+    if site.state() == "confirmed":
+        assert waiting == {"queued"}, "it counts, and its letters were cancelled"
+    else:
+        assert waiting == {"cancelled"}
 
 
 def test_withdrawing_stops_the_count_and_the_letters(site: Site) -> None:
@@ -513,6 +532,16 @@ def test_the_preview_is_the_letter_that_leaves(site: Site, own_words: str, lang:
     left = [site.sent_to(address)[0] for address in (WATER, HEALTH, TOWNS)]
     assert previewed == [(mail["Subject"], text_of(mail).removesuffix("\n")) for mail in left]
     assert to_confirm == previewed
+
+
+def test_any_character_is_previewed_as_it_leaves(site: Site) -> None:
+    """The marks of gaps are ours alone: a supporter's own private-use characters stay hers."""
+    form = {"comment": "a \ue000[your name]\ue001 b", "name": "Ann", "email": ANN, "country": "IT"}
+    answer = site.client.post(f"/campaigns/{ITALY}/preview", data=form)
+    if answer.status_code == 422:
+        return
+    (_subject, body) = letters_on(Page(answer.text))[2]
+    assert form["comment"] in body
 
 
 def test_a_preview_needs_no_consent_and_keeps_what_was_typed(site: Site) -> None:
