@@ -200,7 +200,10 @@ def _limit(text: str) -> Limit | None:
     if not (found := _LIMIT.fullmatch(text)):
         raise ValueError(f"'off' or a limit such as '30 per 5 minutes' is needed, not {text!r}")
     count, times, unit = found.groups()
-    return Limit(int(count), int(times or 1) * _SECONDS[unit])
+    limit = Limit(int(count), int(times or 1) * _SECONDS[unit])
+    if not 0 < limit.seconds <= _SECONDS["day"]:
+        raise ValueError("the limit must be for a day at most: networks are told apart by a key of the day")
+    return limit
 
 
 def _sender(text: str) -> str:

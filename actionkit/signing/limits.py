@@ -37,28 +37,36 @@ def held_because(campaign_id: int) -> str:
     if limit is None:
         return ""
     moment = db.now()
-    network, slot = _network_key(moment), int(moment.timestamp()) // SLOT_SECONDS
-    hit = db.insert(SignHit).values(campaign_id=campaign_id, network=network, slot=slot, hits=1)
-    db.session.execute(
-        hit.on_conflict_do_update(index_elements=["campaign_id", "network", "slot"], set_={"hits": SignHit.hits + 1})
-    )
-    if _hits(campaign_id, network, slot, FLOOD.seconds) > FLOOD.count:
+    slot = int(moment.timestamp()) // SLOT_SECONDS
+    place = {"campaign_id": campaign_id, "network": _network_key(moment), "slot": slot}
+    connection = db.session.connection()
+    connection.execute(_count_hit(), {**place, "hits": 1})
+    hits = connection.execute(
+        _recent_hits, {**place, "since": slot - _slots(limit), "flood_since": slot - _slots(FLOOD)}
+    ).one()
+    if hits.flood > FLOOD.count:
         raise TooManyRequests
-    return HELD_FOR_LIMIT if _hits(campaign_id, network, slot, limit.seconds) > limit.count else ""
+    return HELD_FOR_LIMIT if hits.limit > limit.count else ""
 
 
-def _hits(campaign_id: int, network: str, slot: int, seconds: int) -> int:
-    first = slot - -(-seconds // SLOT_SECONDS) + 1
-    return int(
-        db.session.scalar(
-            sa.select(sa.func.sum(SignHit.hits)).where(
-                SignHit.campaign_id == campaign_id,
-                SignHit.network == network,
-                SignHit.slot.between(first, slot),
-            )
-        )
-        or 0
+def _slots(limit: Limit) -> int:
+    return -(-limit.seconds // SLOT_SECONDS)
+
+
+_count_hit = db.prepared(
+    lambda insert: insert(SignHit.__table__).on_conflict_do_update(
+        index_elements=["campaign_id", "network", "slot"], set_={"hits": SignHit.hits + 1}
     )
+)
+_recent_hits = sa.select(
+    sa.func.sum(sa.case((SignHit.slot > sa.bindparam("since"), SignHit.hits), else_=0)).label("limit"),
+    sa.func.sum(sa.case((SignHit.slot > sa.bindparam("flood_since"), SignHit.hits), else_=0)).label("flood"),
+).where(
+    SignHit.campaign_id == sa.bindparam("campaign_id"),
+    SignHit.network == sa.bindparam("network"),
+    sa.or_(SignHit.slot > sa.bindparam("since"), SignHit.slot > sa.bindparam("flood_since")),
+    SignHit.slot <= sa.bindparam("slot"),
+)
 
 
 def _network_key(moment: dt.datetime) -> str:

@@ -115,6 +115,26 @@ def test_signing_what_has_closed(on: World) -> None:
         ann.check()
 
 
+def test_the_checks_find_what_they_look_for(on: World) -> None:
+    """A check that never fails proves nothing: each is shown a page with its fault."""
+    faults = {
+        "image-alt": "document.querySelector('main').append(new Image())",
+        "px wide": "document.querySelector('h1').style.width = '1500px'",
+        "color-contrast": "document.querySelector('h1').style.color = '#eee'",
+        "no outline": "document.querySelector('.site-name').style.outline = 'none'",
+        "out of sight": "document.querySelector('.site-header').style.marginInlineStart = '-2000px'",
+    }
+    for name, script in faults.items():
+        with on.visitor() as ann:
+            ann.go("/").evaluate(script)
+            with pytest.raises(AssertionError, match=name):
+                ann.walk_with_tab() if name in ("no outline", "out of sight") else ann.check()
+    with pytest.raises(AssertionError, match="asks http://localhost:9/"), on.visitor() as ann:
+        ann.go("/").evaluate("new Image().src = 'http://localhost:9/pixel.png'")
+    with pytest.raises(AssertionError, match="flavour"), on.visitor() as ann:
+        ann.go("/").evaluate("document.cookie = 'flavour=oat'")
+
+
 # ---------------------------------------------------------------- keyboard
 
 

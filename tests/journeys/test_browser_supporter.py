@@ -28,9 +28,9 @@ def _count(on: World, slug: str = ITALY) -> int:
 
 
 def _letters_under_dev_mail(ann: Visitor, subject: str) -> list[tuple[str, str, str]]:
-    """(headers, text, language) of the mails with a subject, the latest first."""
+    """(headers, text, language) of the three latest mails with a subject."""
     ann.go("/dev/mail/")
-    links = ann.page.locator(".mail-list a", has_text=subject).all()
+    links = ann.page.locator(".mail-list a", has_text=subject).all()[:3]
     paths = [link.get_attribute("href") or "" for link in links]
     found = []
     for path in paths:
