@@ -123,6 +123,9 @@ class Config:
             faults.append("ACTIONKIT_BASE_URL must begin with https:// unless its host is this machine")
         if not self.mail_default_sender:
             faults.append("ACTIONKIT_MAIL_DEFAULT_SENDER must be set: letters need a sender of your own domain")
+        is_encrypted = self.mail_use_tls or self.mail_use_ssl or self.mail_server in LOOPBACK_HOSTS
+        if self.mail_password and not is_encrypted:
+            faults.append("ACTIONKIT_MAIL_USE_TLS must be set: the password would cross the network in clear")
         if self.is_sqlite:
             file = Path(self.database_url.removeprefix("sqlite:///"))
             if file.exists() and file.stat().st_mode & 0o007:

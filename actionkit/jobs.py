@@ -38,6 +38,7 @@ RENDERERS: dict[str, Renderer] = {CONFIRMATION: mails.confirmation, LETTER: mail
 """Which feature writes which mail: here, where all features are known."""
 
 TICK_EXPIRES_SECONDS = 2
+DELIVER_SECONDS = 15.0
 
 # job → seconds between two runs
 RHYTHM: dict[str, float] = {
@@ -53,8 +54,11 @@ RHYTHM: dict[str, float] = {
 
 
 def deliver(worker: Worker) -> Counter[str]:
-    """Send what is due until nothing is. Runs beside itself, once for each sender."""
-    return worker.deliver_due()
+    """Send what is due, for some seconds: then the next tick goes on. Once for each sender.
+
+    The bound is for Celery's own worker processes, which wait for running tasks after SIGTERM.
+    """
+    return worker.deliver_due(DELIVER_SECONDS)
 
 
 def count(_worker: Worker) -> int:
@@ -206,7 +210,7 @@ def drain(app: Flask) -> Counter[str]:
     def send() -> None:
         try:
             with app.app_context():
-                ended = deliver(worker)
+                ended = worker.deliver_due()
             with lock:
                 totals.update(ended)
         except BaseException as fault:

@@ -13,6 +13,7 @@ from itsdangerous import BadData, Signer
 from itsdangerous.encoding import base64_decode, base64_encode
 from werkzeug.exceptions import BadRequest, Forbidden, NotFound, RequestEntityTooLarge, UnsupportedMediaType
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.sansio.utils import host_is_trusted
 
 from config import LOOPBACK_HOSTS, Config
 
@@ -136,7 +137,20 @@ def read_form() -> None:
         raise BadRequest from None
 
 
+def _refuse_foreign_host() -> None:
+    """400 for a Host that is none of ours, in production: no page or cache should speak for it.
+
+    (Flask's own TRUSTED_HOSTS refuses before there is a URL map to draw the error page with.)
+    """
+    config: Config = current_app.config["ACTIONKIT"]
+    if config.is_production:
+        ours = [urlsplit(config.base_url).hostname or "", *LOOPBACK_HOSTS]
+        if not host_is_trusted(request.environ.get("HTTP_HOST"), ours):
+            raise BadRequest
+
+
 def _guard_request() -> None:
+    _refuse_foreign_host()
     _refuse_unreadable()
     if request.method not in ("GET", "HEAD", "OPTIONS"):
         _refuse_foreign_origin()
@@ -171,8 +185,6 @@ def init_app(app: Flask) -> None:
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
     app.config["MAX_FORM_MEMORY_SIZE"] = LARGEST_REQUEST
     app.config["MAX_FORM_PARTS"] = MOST_FIELDS
-    if config.is_production:
-        app.config["TRUSTED_HOSTS"] = [urlsplit(config.base_url).hostname, *sorted(LOOPBACK_HOSTS)]
     if config.trusted_proxies:
         # Only the address and the scheme: the host is the configured one, whatever a header says.
         n = config.trusted_proxies

@@ -10,8 +10,10 @@ Each commit says what is known: a row with an open attempt may have left, one wi
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -110,8 +112,12 @@ class Worker:
 
     # ------------------------------------------------------------ sending
 
-    def deliver_due(self) -> Counter[str]:
-        """Send what is due until nothing is, or until told to stop; how many ended in which state."""
+    def deliver_due(self, seconds: float = math.inf) -> Counter[str]:
+        """Send what is due until nothing is, the time is over, or told to stop.
+
+        Returns how many ended in which state.
+        """
+        deadline = time.monotonic() + seconds
         if not self.relay.may_try():
             return Counter()
         totals: Counter[str] = Counter()
@@ -121,7 +127,7 @@ class Worker:
         with self.connection() as connection:
             try:
                 while True:
-                    item = self._turn(outcome, waiting)
+                    item = self._turn(outcome, waiting, is_over=time.monotonic() > deadline)
                     if item is None:
                         break
                     outcome = self._try(item, connection)
@@ -131,7 +137,7 @@ class Worker:
                 self.relay.tried()
         return totals
 
-    def _turn(self, outcome: Outcome | None, waiting: deque[Item]) -> Item | None:
+    def _turn(self, outcome: Outcome | None, waiting: deque[Item], *, is_over: bool) -> Item | None:
         """One transaction: the last outcome, and the next item with its attempt opened.
 
         What happened to a letter is known here and nowhere else, so a database that is away is
@@ -139,20 +145,20 @@ class Worker:
         """
         for pause in (0.5, 1, 2, 4, 8, 15, 30):
             try:
-                return self._turn_once(outcome, waiting)
+                return self._turn_once(outcome, waiting, is_over)
             except (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError) as error:
                 db.session.rollback()
                 log.warning("database away", extra={"cause": type(error).__name__})
                 waiting.clear()  # leased rows come back by themselves; a new claim is safer than an old one
                 self.stopping.wait(pause)
-        return self._turn_once(outcome, waiting)
+        return self._turn_once(outcome, waiting, is_over)
 
-    def _turn_once(self, outcome: Outcome | None, waiting: deque[Item]) -> Item | None:
+    def _turn_once(self, outcome: Outcome | None, waiting: deque[Item], is_over: bool) -> Item | None:
         db.writing()
         if outcome is not None:
             claims.record(self.owner, outcome)
         item = None
-        if self.stopping.is_set() or self.relay.is_paused:
+        if is_over or self.stopping.is_set() or self.relay.is_paused:
             claims.give_back(self.owner, list(waiting))
             waiting.clear()
         else:

@@ -34,7 +34,7 @@ class Right(StrEnum):
     EXPORT = "export"
     """Take signatures out."""
     ACT = "act"
-    """Send again, hold, release, invalidate."""
+    """Send a letter again, release a held signature, take one out."""
     EDIT = "edit"
     """Change what a campaign says."""
     ADMIN = "admin"
