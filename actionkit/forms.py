@@ -149,13 +149,19 @@ class CountryField(SelectField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
             _("Country"),
-            filters=[lambda value: (value or "").strip(" ").upper() if (value or "").isascii() else value],
+            filters=[_country_code],
             choices=_country_choices,
             validate_choice=False,
             validators=[required(_("Please choose your country.")), _a_country],
             render_kw={"autocomplete": "country"},
             **kwargs,
         )
+
+
+def _country_code(value: str | None) -> str:
+    """A code in upper case. Only ASCII: the capital of "ı" is "I", but "ıt" is no country."""
+    code = (value or "").strip(" ")
+    return code.upper() if code.isascii() else code
 
 
 def _country_choices() -> list[SelectChoice]:

@@ -122,7 +122,8 @@ def read_form() -> None:
     Werkzeug would keep bytes that are no UTF-8 as percent codes; a name must not be stored so.
     Raises 415 for another type, 413 for too much, 400 for what cannot be read.
     """
-    if request.mimetype not in FORM_TYPES and (request.mimetype or request.content_length):  # nothing is an empty form
+    is_empty = not request.mimetype and not request.content_length  # which is a form without fields
+    if request.mimetype not in FORM_TYPES and not is_empty:
         raise UnsupportedMediaType
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise UnsupportedMediaType

@@ -13,8 +13,8 @@ from actionkit.campaigns.models import Campaign, Official
 from actionkit.letters import templates
 from actionkit.letters.models import LetterVersion
 
-# Private-use characters around a gap; see `gap` and `as_html`.
-_GAP_START, _GAP_END = "\ue000", "\ue001"
+# Around a gap stand control characters, which nobody's text may hold; see `gap` and `as_html`.
+_GAP_START, _GAP_END = "\x02", "\x03"
 _GAP = re.compile(f"{_GAP_START}(.*?){_GAP_END}")
 
 
@@ -68,7 +68,7 @@ def compose(campaign: Campaign, version: LetterVersion, official: Official, send
     if sender.letter:
         salutation = official.salutation or official.name
         signature = f"{sender.name}\n{values['supporter_country']}"
-        body = f"{salutation},\n\n{sender.letter}\n\n{signature}"
+        body = f"{salutation}\n\n{sender.letter}\n\n{signature}"
     else:
         body = templates.render(text.template, values)
     return Letter(official, text.language, templates.render_subject(text.subject, values), body)

@@ -15,11 +15,11 @@ BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 class SignatureState(StrEnum):
     """
-    pending ──► confirmed ──► withdrawn
-       │ ▲         │ ▲            │
-       ▼ │         ▼ │            └─ a newer submission, confirmed ─► confirmed
-       held ◄──────┘ (staff)
-    pending ──► invalidated  ("I did not sign this")
+    pending ──► confirmed ──► withdrawn ──► confirmed (a newer submission, confirmed)
+       ▲  │         │
+       │  └─────────┴──► invalidated ("I did not sign this")
+       │                      ▲
+      held ───────────────────┘ (over a limit; staff release it or take it out)
     """
 
     PENDING = "pending"

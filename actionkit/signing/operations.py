@@ -347,10 +347,12 @@ def _take_out(signature: Signature, **values: object) -> bool:
         .where(Signature.id == signature.id, Signature.state == signature.state)
         .values({**values, "is_name_public": False})
     )
-    if moved and signature.state == SignatureState.CONFIRMED:
+    if not moved:
+        return False  # something else happened to it meanwhile, and counts
+    if signature.state == SignatureState.CONFIRMED:
         _uncount(signature)
     stop_letters(signature.id)
-    return bool(moved)
+    return True
 
 
 def _uncount(signature: Signature) -> None:
