@@ -173,7 +173,9 @@ def make_engine(config: Config) -> sa.Engine:
     PostgreSQL: time limits, so that a stuck database gives errors and not a queue.
     """
     if config.is_sqlite:
-        Path(config.database_url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        file = Path(config.database_url.removeprefix("sqlite:///"))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)  # where it is new: it holds people's addresses
         engine = sa.create_engine(
             config.database_url,
             pool_size=16,

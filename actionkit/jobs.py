@@ -71,7 +71,7 @@ def count(_worker: Worker) -> int:
 
 def end_dead_leases(worker: Worker) -> int:
     """Find mails whose worker died."""
-    return _in_one_transaction(lambda: claims.end_dead_leases(set(worker.held)))
+    return _in_one_transaction(lambda: claims.end_dead_leases(dict(worker.held)))
 
 
 def close_campaigns(_worker: Worker) -> int:

@@ -18,6 +18,8 @@ from typing import ParamSpec
 
 from flask import Flask, Response, current_app, make_response, request
 
+from actionkit import languages
+
 FRESH_SECONDS = 5
 COUNT_SECONDS = 2
 """The live number: the counting job and this together keep it at most five seconds old."""
@@ -25,9 +27,8 @@ STALE_SECONDS = 60
 DOWN_SECONDS = 86_400
 
 MOST_KEPT = 512
-LONGEST_ARGUMENT = 40
-ARGUMENTS = ("lang", "program", "country", "year", "outcome")
-"""Query arguments that change a public page. All others are ignored, in the key as in the views."""
+FILTERS = ("program", "country", "year", "outcome")
+"""Query arguments of which any value may come: such a page is rendered each time."""
 SMALLEST_GZIP = 500
 
 P = ParamSpec("P")
@@ -120,15 +121,17 @@ class _Shelf:
 def cached(view: Callable[P, Response]) -> Callable[P, Response]:
     """Keep what the view answers in this process, and send it compressed to who takes that.
 
-    Only whole pages (200) are kept, under their path and the arguments that change them.
+    Only whole pages (200) are kept, under their path and a language that they really speak: what
+    may be asked for without end is not kept, so that nobody can push the pages out.
     """
 
     @wraps(view)
     def kept_or_rendered(*args: P.args, **kwargs: P.kwargs) -> Response:
         shelf: _Shelf = current_app.extensions["pages"]
-        if not shelf.seconds:
+        if not shelf.seconds or any(request.args.get(name) for name in FILTERS):
             return _conditional(view(*args, **kwargs))
-        key = (request.path, *(request.args.get(name, "")[:LONGEST_ARGUMENT] for name in ARGUMENTS))
+        wanted = request.args.get("lang", "")
+        key = (request.path, wanted)
         page = shelf.find(key)
         if page is None:
             try:
@@ -136,8 +139,8 @@ def cached(view: Callable[P, Response]) -> Callable[P, Response]:
             except BaseException:
                 shelf.failed(key)
                 raise
-            if response.status_code != 200:
-                return response
+            if response.status_code != 200 or wanted not in ("", languages.current()):
+                return _conditional(response)
             page = _Kept(response.get_data(), list(response.headers), time.monotonic() + shelf.seconds)
             shelf.keep(key, page)
         return _conditional(_answer(page))

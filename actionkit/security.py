@@ -127,7 +127,14 @@ def read_form() -> None:
         raise UnsupportedMediaType
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise UnsupportedMediaType
-    raw = request.get_data(cache=True)
+    try:
+        raw = request.get_data(cache=True)
+    except OSError:  # the server's, for a chunked body that is garbage
+        raise BadRequest from None
+    if request.content_length is None and len(raw) >= LARGEST_REQUEST:
+        raise RequestEntityTooLarge
+    if request.content_length is not None and len(raw) != request.content_length:
+        raise BadRequest  # cut off on its way: half a comment is not what she wrote
     if request.mimetype == "application/x-www-form-urlencoded":
         if raw.count(b"&") >= MOST_FIELDS:
             raise RequestEntityTooLarge

@@ -80,7 +80,7 @@ def _web(port: int) -> list[str]:
         "--graceful-timeout",
         "20",
         "--log-level",
-        "warning",
+        "error",  # its warnings quote addresses and paths
         "--no-control-socket",
         "wsgi:app",
     ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ from actionkit.delivery.renderers import Item
 from actionkit.delivery.smtp import Step
 
 BACKOFF_MINUTES = (1, 2, 4, 8, 16, 32, 60)
+OUR_TROUBLE_WAIT = dt.timedelta(seconds=60)
 LONGEST_AGE = dt.timedelta(days=7)
 """How long a mail that the recipient's server puts off is tried, counted from its first try."""
 
@@ -139,14 +141,16 @@ def _paced_ids(moment: dt.datetime, most: int) -> list[int]:
 
 
 def _take_turn(key: str, moment: dt.datetime, gap: dt.timedelta) -> bool:
-    """Win the recipient's turn; another worker that was quicker has moved it on."""
-    return bool(
-        db.rows_changed(
-            sa.update(Recipient)
-            .where(Recipient.recipient_key == key, Recipient.next_at <= moment)
-            .values(next_at=moment + gap)
-        )
+    """Win the recipient's turn; another worker that was quicker has moved it on, or is about to."""
+    free = (
+        sa.select(Recipient.recipient_key)
+        .where(Recipient.recipient_key == key, Recipient.next_at <= moment)
+        .with_for_update(skip_locked=True)
     )
+    if db.session.scalar(free) is None:
+        return False
+    db.session.execute(sa.update(Recipient).where(Recipient.recipient_key == key).values(next_at=moment + gap))
+    return True
 
 
 def open_attempt(owner: str, item: Item) -> bool:
@@ -176,7 +180,9 @@ def record(owner: str, outcome: Outcome) -> None:
     if outcome.state is State.QUEUED:
         values |= {"ended_at": None, "not_before": moment + _wait(item.attempts)}
         if not outcome.is_charged:
-            values["not_before"] = moment
+            # Not at once: the next probe of the relay is to be with another mail, or one that always
+            # brings trouble would stand in the way of all.
+            values["not_before"] = moment + OUR_TROUBLE_WAIT
         elif moment - item.first_tried_at > LONGEST_AGE:
             values |= {"state": State.FAILED, "ended_at": moment}
     if outcome.state is State.UNCERTAIN and not item.is_maybe_twice:
@@ -223,55 +229,55 @@ def give_back(owner: str, items: list[Item]) -> None:
         )
 
 
-def renew(owner: str, held: set[int]) -> None:
-    """Prolong the leases of the rows that a living worker has in its hands."""
-    if held:
-        db.session.execute(
-            sa.update(Outgoing)
-            .where(Outgoing.id.in_(held), Outgoing.state == State.SENDING, Outgoing.lease_owner == owner)
-            .values(lease_until=db.now() + lease())
-            .execution_options(synchronize_session=False)
-        )
+def renew(held: Mapping[int, str]) -> None:
+    """Prolong the leases of the rows (id → owner) that a living worker has in its hands.
+
+    A row that is locked is being worked on this very moment. It is passed over: waiting for it,
+    with others locked already, is how two workers come to wait for each other.
+    """
+    free = _unlocked(Outgoing.id.in_(held), Outgoing.state == State.SENDING, Outgoing.lease_owner.in_(held.values()))
+    if free:
+        _set(free, lease_until=db.now() + lease())
 
 
-def end_dead_leases(held: set[int]) -> int:
+def end_dead_leases(held: Mapping[int, str]) -> int:
     """Rows whose worker died: `queued` if no try had begun, else `uncertain` and due once more.
 
     What is in this worker's own hands (`held`) is not dead: when the clock leaps, its leases are
     renewed instead. Returns how many became uncertain.
     """
     moment = db.now()
-    ended = (
-        Outgoing.state == State.SENDING,
-        Outgoing.lease_until <= moment,
-        Outgoing.id.not_in(held),
-    )
+    ended = (Outgoing.state == State.SENDING, Outgoing.lease_until <= moment, Outgoing.id.not_in(held))
     attempt = aliased(OutgoingAttempt)
     is_open = sa.select(attempt.id).where(attempt.outgoing_id == Outgoing.id, attempt.ended_at.is_(None)).exists()
-    ids = list(db.session.scalars(sa.select(Outgoing.id).where(*ended, is_open).with_for_update(skip_locked=True)))
-    if ids:
-        db.session.execute(
-            sa.update(Outgoing)
-            .where(Outgoing.id.in_(ids))
-            .values(
-                state=State.UNCERTAIN,
-                lease_owner="",
-                # The second silence waits for a person: see the states in models.py.
-                lease_until=sa.case((Outgoing.is_maybe_twice, sa.null()), else_=moment_literal(moment)),
-                ended_at=sa.case((Outgoing.is_maybe_twice, moment_literal(moment)), else_=sa.null()),
-                last_step=Step.FINAL_DOT,
-                last_answer="the worker ended in the middle of a try",
-            )
-            .execution_options(synchronize_session=False)
+    begun = _unlocked(*ended, is_open)
+    if begun:
+        said = "the worker ended in the middle of a try"
+        _set(
+            begun,
+            state=State.UNCERTAIN,
+            lease_owner="",
+            # The second silence waits for a person: see the states in models.py.
+            lease_until=sa.case((Outgoing.is_maybe_twice, sa.null()), else_=moment_literal(moment)),
+            ended_at=sa.case((Outgoing.is_maybe_twice, moment_literal(moment)), else_=sa.null()),
+            last_step=Step.FINAL_DOT,
+            last_answer=said,
         )
-        _close_attempts(ids, outcome=State.UNCERTAIN, step="", answer="the worker ended in the middle of a try")
+        _close_attempts(begun, outcome=State.UNCERTAIN, step="", answer=said)
+    if not_begun := _unlocked(*ended, ~is_open):
+        _set(not_begun, state=State.QUEUED, lease_owner="", lease_until=None)
+    return len(begun)
+
+
+def _unlocked(*which: sa.ColumnElement[bool]) -> list[int]:
+    """The rows that nobody else has locked, locked now."""
+    return list(db.session.scalars(sa.select(Outgoing.id).where(*which).with_for_update(skip_locked=True)))
+
+
+def _set(ids: list[int], **values: object) -> None:
     db.session.execute(
-        sa.update(Outgoing)
-        .where(*ended, ~is_open)
-        .values(state=State.QUEUED, lease_owner="", lease_until=None)
-        .execution_options(synchronize_session=False)
+        sa.update(Outgoing).where(Outgoing.id.in_(ids)).values(values).execution_options(synchronize_session=False)
     )
-    return len(ids)
 
 
 def moment_literal(moment: dt.datetime) -> sa.ColumnElement[dt.datetime]:

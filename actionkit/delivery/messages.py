@@ -80,13 +80,18 @@ def _address(header: str, name: str, address: str) -> str:
     """`"Minister, The" <a@b>`: quoted where it is ASCII, encoded words where it is not."""
     if not name or not address.isascii():
         return address  # encoded words beside raw UTF-8 are read in too many ways
-    if name.isascii():
+    if _is_plain(name):
         return formataddr((name, address))
     return f"{_folded(header, name)} <{address}>"
 
 
 def _folded(header: str, text: str) -> str:
-    return Header(text, "us-ascii" if text.isascii() else "utf-8", _LINE, header).encode()
+    return Header(text, "us-ascii" if _is_plain(text) else "utf-8", _LINE, header).encode()
+
+
+def _is_plain(text: str) -> bool:
+    """Whether the text can stand in a header as it is, and is not taken for an encoded word."""
+    return text.isascii() and "=?" not in text
 
 
 def _charset_for(text: str) -> Charset:

@@ -196,7 +196,7 @@ class Connection(flask_mail.Connection):
             if code not in (250, 251):
                 raise smtplib.SMTPResponseException(code, answer)
             code, answer = host.data(message.as_bytes())
-            if code != 250:
+            if not 200 <= code < 300:  # RFC 5321 4.2.1: any 2yz is a yes
                 raise smtplib.SMTPDataError(code, answer)
         except (smtplib.SMTPException, OSError) as error:
             step = host.step

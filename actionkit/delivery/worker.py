@@ -49,11 +49,11 @@ class Worker:
     """
 
     renderers: Mapping[str, Renderer]
-    owner: str = field(default_factory=lambda: secrets.token_hex(8))
     stopping: threading.Event = field(default_factory=threading.Event)
     relay: Relay = field(default_factory=Relay)
-    held: set[int] = field(default_factory=set)
-    """Rows in the hands of this process's senders."""
+    held: dict[int, str] = field(default_factory=dict)
+    """Rows in the hands of this process's senders, with the name under which each was leased."""
+    _beating: int = 0
     _idle: list[Connection | MailFolder] = field(default_factory=list)
     _busy: set[Connection | MailFolder] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -90,25 +90,30 @@ class Worker:
 
     @contextmanager
     def heartbeat(self, app: Flask) -> Iterator[None]:
-        """Renew this worker's leases while the block runs; silence after a final dot may last minutes."""
-        ended = threading.Event()
-
-        def beat() -> None:
-            while not ended.wait(app.config["ACTIONKIT"].lease_seconds / 4):
-                with app.app_context():
-                    try:
-                        claims.renew(self.owner, set(self.held))
-                        db.session.commit()
-                    except Exception as error:  # a database away is no reason to stop renewing
-                        log.warning("leases not renewed", extra={"cause": type(error).__name__})
-
-        thread = threading.Thread(target=beat, name="leases", daemon=True)
-        thread.start()
+        """Renew this process's leases while any such block runs; silence after a dot may last minutes."""
+        with self._lock:
+            self._beating += 1
+            is_first = self._beating == 1
+        if is_first:
+            threading.Thread(target=self._beat, args=(app,), name="leases", daemon=True).start()
         try:
             yield
         finally:
-            ended.set()
-            thread.join(timeout=5)
+            with self._lock:
+                self._beating -= 1
+
+    def _beat(self, app: Flask) -> None:
+        while True:
+            time.sleep(app.config["ACTIONKIT"].lease_seconds / 4)
+            with self._lock:
+                if not self._beating:
+                    return
+            with app.app_context():
+                try:
+                    claims.renew(dict(self.held))
+                    db.session.commit()
+                except Exception as error:  # a database away is no reason to stop renewing
+                    log.warning("leases not renewed", extra={"cause": type(error).__name__})
 
     # ------------------------------------------------------------ sending
 
@@ -117,27 +122,43 @@ class Worker:
 
         Returns how many ended in which state.
         """
-        deadline = time.monotonic() + seconds
         if not self.relay.may_try():
             return Counter()
-        totals: Counter[str] = Counter()
-        waiting: deque[Item] = deque()
-        item: Item | None = None
-        outcome: Outcome | None = None
         with self.connection() as connection:
+            sender = _Sender(self, connection, time.monotonic() + seconds)
             try:
-                while True:
-                    item = self._turn(outcome, waiting, is_over=time.monotonic() > deadline)
-                    if item is None:
-                        break
-                    outcome = self._try(item, connection)
-                    totals[outcome.state] += 1
+                return sender.run()
             finally:
-                self.held.difference_update(i.id for i in (*waiting, *([item] if item else [])))
+                sender.let_go()
                 self.relay.tried()
+
+
+@dataclass
+class _Sender:
+    """One thread's walk through the ledger. Leases are under a name of its own, `owner`."""
+
+    worker: Worker
+    connection: Connection | MailFolder
+    deadline: float
+    owner: str = field(default_factory=lambda: secrets.token_hex(8))
+    waiting: deque[Item] = field(default_factory=deque)
+    """Leased, and no try begun."""
+    item: Item | None = None
+
+    def run(self) -> Counter[str]:
+        totals: Counter[str] = Counter()
+        outcome: Outcome | None = None
+        while (item := self._turn(outcome)) is not None:
+            outcome = self._try(item)
+            totals[outcome.state] += 1
         return totals
 
-    def _turn(self, outcome: Outcome | None, waiting: deque[Item], *, is_over: bool) -> Item | None:
+    def let_go(self) -> None:
+        """Leave the rows in hand to their leases, if an error ended the walk."""
+        for item in (*self.waiting, *([self.item] if self.item else [])):
+            self.worker.held.pop(item.id, None)
+
+    def _turn(self, outcome: Outcome | None) -> Item | None:
         """One transaction: the last outcome, and the next item with its attempt opened.
 
         What happened to a letter is known here and nowhere else, so a database that is away is
@@ -145,42 +166,43 @@ class Worker:
         """
         for pause in (0.5, 1, 2, 4, 8, 15, 30):
             try:
-                return self._turn_once(outcome, waiting, is_over)
+                return self._turn_once(outcome)
             except (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError) as error:
                 db.session.rollback()
                 log.warning("database away", extra={"cause": type(error).__name__})
-                waiting.clear()  # leased rows come back by themselves; a new claim is safer than an old one
-                self.stopping.wait(pause)
-        return self._turn_once(outcome, waiting, is_over)
+                # Leased rows come back by themselves; a new claim is safer than an old one.
+                for item in self.waiting:
+                    self.worker.held.pop(item.id, None)
+                self.waiting.clear()
+                self.worker.stopping.wait(pause)
+        return self._turn_once(outcome)
 
-    def _turn_once(self, outcome: Outcome | None, waiting: deque[Item], is_over: bool) -> Item | None:
+    def _turn_once(self, outcome: Outcome | None) -> Item | None:
         db.writing()
         if outcome is not None:
             claims.record(self.owner, outcome)
-        item = None
-        if is_over or self.stopping.is_set() or self.relay.is_paused:
-            claims.give_back(self.owner, list(waiting))
-            waiting.clear()
-        else:
-            if not waiting:
-                waiting.extend(claims.claim(self.owner, BATCH))
-                self.held.update(candidate.id for candidate in waiting)
-            while waiting and item is None:
-                candidate = waiting.popleft()
-                if claims.open_attempt(self.owner, candidate):
-                    item = candidate
-                else:
-                    self.held.discard(candidate.id)
+        is_over = time.monotonic() > self.deadline or self.worker.stopping.is_set() or self.worker.relay.is_paused
+        if is_over:
+            claims.give_back(self.owner, list(self.waiting))
+        elif not self.waiting:
+            self.waiting.extend(claims.claim(self.owner, BATCH))
+            self.worker.held.update((item.id, self.owner) for item in self.waiting)
+        while not is_over and self.waiting and not claims.open_attempt(self.owner, self.waiting[0]):
+            self.worker.held.pop(self.waiting.popleft().id, None)
         db.session.commit()
-        if outcome is not None and outcome.item != item:
-            self.held.discard(outcome.item.id)
-        return item
+        if outcome is not None:
+            self.worker.held.pop(outcome.item.id, None)
+        if is_over:
+            self.let_go()
+            self.waiting.clear()
+        self.item = self.waiting.popleft() if self.waiting else None
+        return self.item
 
-    def _try(self, item: Item, connection: Connection | MailFolder) -> Outcome:
+    def _try(self, item: Item) -> Outcome:
         """Render and send one item. No transaction is open while SMTP talks."""
         db.reading()
         try:
-            mail = self.renderers[item.kind](item)
+            mail = self.worker.renderers[item.kind](item)
             message = OutgoingMessage(
                 mail,
                 message_id=f"<{item.public_id}@{sender_domain()}>",
@@ -195,21 +217,21 @@ class Worker:
         finally:
             db.session.rollback()
         try:
-            answer = connection.deliver(message)
+            answer = self.connection.deliver(message)
         except SendError as error:
             return self._judged(item, error)
         except Exception as error:
-            connection.close()
+            self.connection.close()
             return self._surprised(item, error)
-        self.relay.answered()
+        self.worker.relay.answered()
         return Outcome(item, State.SENT, Step.FINAL_DOT, answer)
 
     def _judged(self, item: Item, error: SendError) -> Outcome:
         outcome = judge(item, error)
         if outcome.is_charged:
-            self.relay.answered()
+            self.worker.relay.answered()
         else:
-            self.relay.failed()
+            self.worker.relay.failed()
             log.warning("relay in trouble", extra={"step": error.step, "code": error.code})
         log.info(
             "not sent",
@@ -243,7 +265,7 @@ def judge(item: Item, error: SendError) -> Outcome:
     answer = f"{error.code or ''} {error.answer}".strip()
     if error.step in OURS or error.code == 421:
         return Outcome(item, State.QUEUED, error.step, answer, is_charged=False)
-    if error.step is Step.FINAL_DOT and error.code == 0:
+    if error.step is Step.FINAL_DOT and not 400 <= error.code < 600:
         return Outcome(item, State.UNCERTAIN, error.step, answer)
     if 500 <= error.code < 600:
         return Outcome(item, State.FAILED, error.step, answer)

@@ -106,10 +106,12 @@ class Count:
 def current(campaign_id: int) -> Count:
     """The campaign's total. While traces wait to be added up it is as old as the last count."""
     stored = db.session.get(CampaignCount, campaign_id)
-    is_behind = db.session.scalar(sa.select(sa.exists().where(CountTrace.campaign_id == campaign_id)))
-    if stored is None:
-        return Count(0, db.now())
-    return Count(stored.total, stored.as_of if is_behind else db.now())
+    oldest_trace = db.session.scalar(
+        sa.select(sa.func.min(CountTrace.hour)).where(CountTrace.campaign_id == campaign_id)
+    )
+    if oldest_trace is None:
+        return Count(stored.total if stored else 0, db.now())
+    return Count(stored.total, stored.as_of) if stored else Count(0, oldest_trace)
 
 
 @dataclass(frozen=True)

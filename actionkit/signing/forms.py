@@ -23,6 +23,8 @@ from actionkit.signing.models import Purpose
 
 LONGEST_COMMENT = 2_000
 LONGEST_LETTER = 10_000
+NO = (False, "false", "", "0", "no", "off")
+"""What programs send for a tick that is not set; a browser sends nothing."""
 
 
 def _is_yes(_form: Any, field: Field) -> None:
@@ -55,8 +57,8 @@ class SignForm(PublicForm):
         ],
         render_kw={"rows": 10},
     )
-    show_name = BooleanField(_("Show my name and country on this page"))
-    updates = BooleanField()
+    show_name = BooleanField(_("Show my name and country on this page"), false_values=NO)
+    updates = BooleanField(false_values=NO)
     consent = BooleanField(validators=[_is_yes], render_kw={"value": "yes", "required": True})
     website = StringField(_("Leave this empty"))
     letter_version = HiddenField()

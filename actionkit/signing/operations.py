@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import sqlalchemy as sa
-from flask_babel import gettext, lazy_gettext
+from flask_babel import format_date, gettext, lazy_gettext
 
 from actionkit import db
 from actionkit.addresses import canonical
@@ -80,9 +80,11 @@ def refuse_unless_open(campaign: Campaign) -> None:
     """Raise `NotOpen`, which says when it was or will be."""
     phase = campaign.phase()
     if phase is Phase.UPCOMING:
-        raise NotOpen(gettext("This campaign has not begun yet. Please come back on the day it opens."))
+        day = format_date(campaign.opens_on, "long")
+        raise NotOpen(gettext("This campaign opens on %(date)s. Please come back then.", date=day))
     if phase is not Phase.OPEN:
-        raise NotOpen(gettext("This campaign has ended and can no longer be signed. Thank you for wanting to."))
+        day = format_date(campaign.closed_on, "long")
+        raise NotOpen(gettext("This campaign closed on %(date)s and can no longer be signed.", date=day))
 
 
 def sign(campaign: Campaign, signing: Signing, *, held_because: str = "") -> None:
@@ -287,6 +289,9 @@ def confirm(signed: Signed) -> Confirmed:
         )
     )
     if not won:
+        # Confirmed before, or something else happened to it a moment ago: say which.
+        db.session.refresh(signature)
+        refuse_if_too_late(signed, submission.created_at)
         return Confirmed.ALREADY
     counting.leave_trace(signed.campaign.id, moment, submission.country, +1)
     if signed.campaign.letters == LetterMode.EACH:
@@ -296,11 +301,11 @@ def confirm(signed: Signed) -> Confirmed:
 
 def refuse(signed: Signed) -> None:
     """ "I did not sign this": the owner of the address takes the signature out for good."""
-    _take_out(
-        signed.signature,
-        state=SignatureState.INVALIDATED,
-        state_reason="refused by the owner of the address",
-    )
+    taken_out = {"state": SignatureState.INVALIDATED, "state_reason": "refused by the owner of the address"}
+    while not _take_out(signed.signature, **taken_out):
+        db.session.refresh(signed.signature)  # it was confirmed or withdrawn a moment ago
+        if signed.signature.state == SignatureState.INVALIDATED:
+            return
 
 
 def release(signature: Signature) -> bool:

@@ -266,6 +266,7 @@ def confirm_page(token: str) -> Response:
 
 @blueprint.post("/confirm/<token>")
 def confirm(token: str) -> Response:
+    read_form()
     signed = _of_confirm_token(token)
     if request.form.get("decision") == "refuse":
         operations.refuse(signed)
@@ -326,6 +327,7 @@ def withdraw_page(token: str) -> Response:
 
 @blueprint.post("/withdraw/<token>")
 def withdraw(token: str) -> Response:
+    read_form()
     signature, campaign = _of_withdraw_token(token)
     is_withdrawn = operations.withdraw(signature) or signature.state == SignatureState.WITHDRAWN
     db.session.commit()

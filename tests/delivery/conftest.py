@@ -74,7 +74,7 @@ class Ledger:
 
     def end_dead_leases(self, worker: Worker) -> int:
         with self.app.app_context():
-            ended = claims.end_dead_leases(set(worker.held))
+            ended = claims.end_dead_leases(worker.held)
             db.session.commit()
             return ended
 

@@ -8,6 +8,8 @@ from collections import Counter
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+import sqlalchemy.exc
 from flask import Flask
 
 from actionkit import db
@@ -102,8 +104,60 @@ def test_trouble_of_the_relay_is_not_the_mails(
     assert sink.connections == 1, "after trouble nobody tries for a while"
     sink.script = lambda at, session: None
     ledger.deliver(make_worker())
+    assert len(sink.received) == 19, "the one that met the trouble waits a minute"
+    ledger.change(not_before=LONG_AGO)
+    ledger.deliver(make_worker())
     assert Counter(ledger.states()) == {State.SENT: 20}
     assert len(sink.received) == 20
+
+
+def test_a_mail_that_always_brings_trouble_stops_no_other(ledger: Ledger, sink: Sink, make_worker: MakeWorker) -> None:
+    ledger.put("poison@example.org", *[f"p{n}@example.org" for n in range(5)])
+    sink.script = lambda at, s: "421 4.7.0 go away" if at == "rcpt" and s.rcpt.startswith("poison") else None
+    ledger.deliver(make_worker())
+    ledger.deliver(make_worker())
+    assert len(sink.received) == 5
+
+
+@pytest.mark.parametrize("reply", ["251 2.1.5 will forward", "299 fine"])
+def test_any_yes_after_the_final_dot_is_a_yes(ledger: Ledger, sink: Sink, make_worker: MakeWorker, reply: str) -> None:
+    ledger.put("a@example.org")
+    sink.script = _answering("dot", reply)
+    ledger.deliver(make_worker())
+    assert ledger.row().state == State.SENT
+
+
+@pytest.mark.parametrize("reply", ["hello?", "354 more", "100 what"])
+def test_nonsense_after_the_final_dot_is_uncertain(
+    ledger: Ledger, sink: Sink, make_worker: MakeWorker, reply: str
+) -> None:
+    ledger.put("a@example.org")
+    sink.script = _answering("dot", reply)
+    ledger.deliver(make_worker())
+    assert ledger.row().state == State.UNCERTAIN
+
+
+def test_a_database_that_is_away_for_a_moment_leaves_nothing_stuck(
+    app: Flask, ledger: Ledger, sink: Sink, make_worker: MakeWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.put(*[f"p{n}@example.org" for n in range(8)])
+    genuine, calls = claims.record, []
+
+    def failing(owner: str, outcome: claims.Outcome) -> None:
+        calls.append(owner)
+        if len(calls) == 1:
+            raise sa.exc.OperationalError("x", {}, Exception("away"))
+        genuine(owner, outcome)
+
+    monkeypatch.setattr(claims, "record", failing)
+    worker = make_worker()
+    ledger.deliver(worker)
+    assert worker.held == {}
+    ledger.change(lease_until=LONG_AGO)
+    assert ledger.end_dead_leases(worker) == 0, "what was sent is known to be sent"
+    ledger.deliver(worker)
+    assert set(ledger.states()) == {State.SENT}
+    assert len(sink.received) == 8
 
 
 def test_a_refused_recipient_fails_alone(ledger: Ledger, sink: Sink, make_worker: MakeWorker) -> None:
@@ -258,14 +312,14 @@ def test_own_leases_are_renewed_and_never_ended_when_the_clock_leaps(
     ledger.put("a@example.org")
     worker = make_worker()
     with app.app_context():
-        (item,) = claims.claim(worker.owner, 1)
-        claims.open_attempt(worker.owner, item)
-        worker.held.add(item.id)
+        (item,) = claims.claim("sender", 1)
+        claims.open_attempt("sender", item)
+        worker.held[item.id] = "sender"
         db.session.commit()
     ledger.change(lease_until=LONG_AGO)
     assert ledger.end_dead_leases(worker) == 0
     with app.app_context():
-        claims.renew(worker.owner, worker.held)
+        claims.renew(worker.held)
         db.session.commit()
     assert ledger.row().lease_until > dt.datetime.now(dt.UTC)
 

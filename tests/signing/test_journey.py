@@ -485,7 +485,7 @@ def test_her_own_words_take_the_place_of_the_letter(site: Site) -> None:
     site.drain()
     for address, salutation, country in ((WATER, "Signor Ministro", "Italia"), (TOWNS, "Dear Sir or Madam", "Italy")):
         (letter,) = site.sent_to(address)
-        assert text_of(letter) == f"{salutation},\n\n{TRICKY}\n\nAnn Example\n{country}\n"
+        assert text_of(letter) == f"{salutation}\n\n{TRICKY}\n\nAnn Example\n{country}\n"
     assert site.sent_to(WATER)[0]["Subject"] == "Proteggete le sorgenti"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 import hashlib
 import hmac
 import ipaddress
@@ -160,11 +161,19 @@ def test_the_network_is_an_hmac_under_the_key_of_the_day(limited: Site) -> None:
 def test_one_house_is_one_network(limited: Site) -> None:
     for address in ("2001:db8:7:7::1", "2001:db8:7:7:ffff::2", "2001:db8:7:8::1"):
         post(limited, address=address)
-    assert sorted(hit.hits for hit in limited.stored(SignHit)) == [1, 2], "an IPv6 network is a /64"
+    assert sorted(by_network(limited).values()) == [1, 2], "an IPv6 network is a /64"
     limited.change(SignHit, hits=0)
     for address in (ADDRESS, f"::ffff:{ADDRESS}"):
         post(limited, address=address)
-    assert max(hit.hits for hit in limited.stored(SignHit)) == 2, "one address in two notations"
+    assert max(by_network(limited).values()) == 2, "one address in two notations"
+
+
+def by_network(site: Site) -> Counter[str]:
+    """Hits by network, however many slots of ten seconds the test ran through."""
+    hits: Counter[str] = Counter()
+    for hit in site.stored(SignHit):
+        hits[hit.network] += hit.hits
+    return hits
 
 
 def test_keys_and_counts_are_forgotten(limited: Site) -> None:
