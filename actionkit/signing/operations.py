@@ -290,8 +290,8 @@ def confirm(signed: Signed) -> Confirmed:
     )
     if not won:
         # Confirmed before, or something else happened to it a moment ago: say which.
-        db.session.refresh(signature)
-        refuse_if_too_late(signed, submission.created_at)
+        now_signed = Signed(submission, _as_it_is(signature), signed.campaign)
+        refuse_if_too_late(now_signed, submission.created_at)
         return Confirmed.ALREADY
     counting.leave_trace(signed.campaign.id, moment, submission.country, +1)
     if signed.campaign.letters == LetterMode.EACH:
@@ -302,9 +302,10 @@ def confirm(signed: Signed) -> Confirmed:
 def refuse(signed: Signed) -> None:
     """ "I did not sign this": the owner of the address takes the signature out for good."""
     taken_out = {"state": SignatureState.INVALIDATED, "state_reason": "refused by the owner of the address"}
-    while not _take_out(signed.signature, **taken_out):
-        db.session.refresh(signed.signature)  # it was confirmed or withdrawn a moment ago
-        if signed.signature.state == SignatureState.INVALIDATED:
+    signature = signed.signature
+    while not _take_out(signature, **taken_out):
+        signature = _as_it_is(signature)  # it was confirmed or withdrawn a moment ago
+        if signature.state == SignatureState.INVALIDATED:
             return
 
 
@@ -343,6 +344,13 @@ def withdraw(signature: Signature) -> bool:
         sa.insert(ConsentWithdrawal).values(signature_id=signature.id, purpose=Purpose.SIGN, withdrawn_at=moment)
     )
     return True
+
+
+def _as_it_is(signature: Signature) -> Signature:
+    """The signature as the database has it now, which may not be what was read."""
+    return db.session.execute(
+        sa.select(Signature).where(Signature.id == signature.id).execution_options(populate_existing=True)
+    ).scalar_one()
 
 
 def _take_out(signature: Signature, **values: object) -> bool:

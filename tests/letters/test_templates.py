@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actionkit.letters.templates import VARIABLES, TemplateFault, check, render, render_subject
-
 from actionkit.text import prose_is_clean
 
 END = "\n\n{{supporter_name}}\n{{supporter_country}}"

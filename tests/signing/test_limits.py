@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
 import hashlib
 import hmac
 import ipaddress
+from collections import Counter
 from typing import Any
 
 import pytest

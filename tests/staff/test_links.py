@@ -83,7 +83,7 @@ def test_forged_links_are_no_pages(app: Flask, client: FlaskClient, add: Add, li
         other_purpose = make_token("confirm", row.public_id, row.created_at)
         unknown = make_token(operations.LINK_PURPOSE, "0" * 32, db.now())
     fresh = token(client.get("/staff/sign-in"))
-    last = "A" if path[-1] != "A" else "B"
+    last = "A" if path[-2] != "A" else "B"
     for forged in (path[:-2] + last + path[-1], path[:-1], f"/staff/link/{other_purpose}", f"/staff/link/{unknown}"):
         assert client.get(forged).status_code == 404, forged
         assert client.post(forged, data={"csrf_token": fresh}).status_code == 404
