@@ -271,6 +271,7 @@ def confirm(token: str) -> Response:
     if request.form.get("decision") == "refuse":
         operations.refuse(signed)
         db.session.commit()
+        db.reading()  # drawing a page must not hold up who signs
         return keep_private(
             make_response(
                 render_template(
@@ -283,6 +284,7 @@ def confirm(token: str) -> Response:
         )
     done = operations.confirm(signed)
     db.session.commit()
+    db.reading()  # drawing a page must not hold up who signs
     return _confirm_page(signed, done=done)
 
 
@@ -331,4 +333,5 @@ def withdraw(token: str) -> Response:
     signature, campaign = _of_withdraw_token(token)
     is_withdrawn = operations.withdraw(signature) or signature.state == SignatureState.WITHDRAWN
     db.session.commit()
+    db.reading()
     return _withdraw_page(signature, campaign, is_withdrawn=is_withdrawn)
