@@ -89,7 +89,7 @@ def test_a_forged_forwarded_address_is_ignored(limited: Site) -> None:
     for number in range(5):
         assert post(limited, **{"X-Forwarded-For": f"198.51.100.{number}"}) == 303
     assert states(limited) == ["pending"] * 3 + ["held"] * 2
-    assert len(limited.stored(SignHit)) == 1
+    assert len(by_network(limited)) == 1
 
 
 def test_a_proxy_of_ours_is_believed_and_no_other(make_app: MakeApp) -> None:
