@@ -138,20 +138,7 @@ def make_celery(app: Flask) -> Celery:
         worker_enable_remote_control=False,
         worker_hijack_root_logger=False,
         timezone="UTC",
-        beat_schedule={
-            name: {"task": f"actionkit.{name}", "schedule": seconds, "options": {"expires": TICK_EXPIRES_SECONDS}}
-            for name, seconds in RHYTHM.items()
-            if name != "deliver"
-        }
-        | {
-            # One tick for each sender: those that find nothing to do end at once.
-            f"deliver-{n}": {
-                "task": "actionkit.deliver",
-                "schedule": RHYTHM["deliver"],
-                "options": {"expires": TICK_EXPIRES_SECONDS},
-            }
-            for n in range(config.worker_senders)
-        },
+        beat_schedule=_schedule(config.worker_senders),
     )
 
     def task(name: str, job: Callable[[Worker], Any]) -> None:
@@ -162,8 +149,8 @@ def make_celery(app: Flask) -> Celery:
                     job(worker)
                 elif senders.acquire(blocking=False):
                     try:
-                        with worker.heartbeat(app):
-                            job(worker)
+                        worker.keep_leases(app)
+                        job(worker)
                     finally:
                         senders.release()
             except Exception as error:
@@ -177,6 +164,19 @@ def make_celery(app: Flask) -> Celery:
     for name, job in JOBS.items():
         task(name, job)
     return celery
+
+
+def _schedule(senders: int) -> dict[str, dict[str, Any]]:
+    """Each job at its rhythm; `deliver` once for each sender: those that find nothing to do end at once."""
+    names = [name for name in RHYTHM if name != "deliver"] + ["deliver"] * senders
+    return {
+        f"{name}-{n}": {
+            "task": f"actionkit.{name}",
+            "schedule": RHYTHM[name],
+            "options": {"expires": TICK_EXPIRES_SECONDS},
+        }
+        for n, name in enumerate(names)
+    }
 
 
 def _transport_options(broker_url: str) -> dict[str, Any]:
@@ -218,15 +218,14 @@ def drain(app: Flask) -> Counter[str]:
 
     end_dead_leases(worker)
     close_campaigns(worker)
-    with worker.heartbeat(app):
-        threads = [
-            threading.Thread(target=send, name=f"sender-{n}")
-            for n in range(current_app.config["ACTIONKIT"].worker_senders)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+    worker.keep_leases(app)
+    threads = [
+        threading.Thread(target=send, name=f"sender-{n}") for n in range(current_app.config["ACTIONKIT"].worker_senders)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     worker.close()
     if faults:
         raise faults[0]

@@ -53,7 +53,8 @@ class Worker:
     relay: Relay = field(default_factory=Relay)
     held: dict[int, str] = field(default_factory=dict)
     """Rows in the hands of this process's senders, with the name under which each was leased."""
-    _beating: int = 0
+    _ended: threading.Event | None = None
+    """Ends the renewing of leases; None while there is none."""
     _idle: list[Connection | MailFolder] = field(default_factory=list)
     _busy: set[Connection | MailFolder] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -83,31 +84,26 @@ class Worker:
     def close(self) -> None:
         with self._lock:
             idle, self._idle = self._idle, []
+            ended, self._ended = self._ended, None
+        if ended is not None:
+            ended.set()
         for connection in idle:
             connection.close()
 
     # ------------------------------------------------------------ leases
 
-    @contextmanager
-    def heartbeat(self, app: Flask) -> Iterator[None]:
-        """Renew this process's leases while any such block runs; silence after a dot may last minutes."""
+    def keep_leases(self, app: Flask) -> None:
+        """Renew this process's leases from now on, until `close`; silence after a dot may last minutes."""
         with self._lock:
-            self._beating += 1
-            is_first = self._beating == 1
-        if is_first:
-            threading.Thread(target=self._beat, args=(app,), name="leases", daemon=True).start()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._beating -= 1
+            if self._ended is not None:
+                return
+            self._ended = threading.Event()
+        threading.Thread(target=self._beat, args=(app, self._ended), name="leases", daemon=True).start()
 
-    def _beat(self, app: Flask) -> None:
-        while True:
-            time.sleep(app.config["ACTIONKIT"].lease_seconds / 4)
-            with self._lock:
-                if not self._beating:
-                    return
+    def _beat(self, app: Flask, ended: threading.Event) -> None:
+        while not ended.wait(app.config["ACTIONKIT"].lease_seconds / 4):
+            if not self.held:
+                continue
             with app.app_context():
                 try:
                     claims.renew(dict(self.held))

@@ -242,7 +242,7 @@ def refuse_if_too_late(signed: Signed, issued_at: dt.datetime) -> None:
     if signed.signature.state == SignatureState.CONFIRMED:
         return
     if signed.signature.state == SignatureState.INVALIDATED:
-        raise TooLate(gettext("This signature has been taken out. Nothing was sent, and nothing will be."))
+        raise TooLate(gettext("This signature has been taken out. It does not count, and nothing more is sent."))
     if is_superseded(signed):
         raise TooLate(gettext("You have withdrawn this signature. It is not counted."))
     if moment - issued_at > CONFIRM_WITHIN:
