@@ -2,7 +2,7 @@
 
 A script is a function of (step, session) that returns None to go on, a reply to give instead
 ("451 4.2.1 busy"), `DROP` to close the connection, or a float to wait so many seconds first.
-Steps: "connect", "ehlo", "mail", "rcpt", "data", "body" (before the final dot is read), "dot".
+Steps: "connect", "ehlo", "mail", "rcpt", "data", "body" (DROP alone: gone before the final dot), "dot".
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import email
 import email.policy
+import socket
 import socketserver
 import threading
 import time
@@ -83,7 +84,7 @@ class Sink:
                     sink.connections += 1
                     session = Session(sink.connections)
                 with contextlib.suppress(OSError):
-                    _Conversation(sink, session, self.rfile, self.wfile).run()
+                    _Conversation(sink, session, self.rfile, self.wfile, self.request).run()
 
         class Server(socketserver.ThreadingTCPServer):
             allow_reuse_address = True
@@ -110,6 +111,7 @@ class _Conversation:
     session: Session
     rfile: Any
     wfile: Any
+    sock: socket.socket
 
     def run(self) -> None:
         try:
@@ -124,6 +126,12 @@ class _Conversation:
     def say(self, reply: str) -> None:
         self.wfile.write(reply.encode() + b"\r\n")
         self.wfile.flush()
+
+    def leave_saying(self, reply: str) -> None:
+        """Answer and hang up in one packet: whoever has read the answer can know that we are gone."""
+        self.sock.send(reply.encode() + b"\r\n", socket.MSG_MORE)
+        self.sock.shutdown(socket.SHUT_WR)
+        raise _Dropped
 
     def step(self, name: str, reply: str) -> bool:
         """Answer as the script wants, else with `reply`; whether all is well."""
@@ -155,6 +163,8 @@ class _Conversation:
             self.session.rcpt = rest.partition("<")[2].partition(">")[0]
             self.step("rcpt", "250 2.1.5 ok")
         elif verb == "DATA":
+            if self.sink.script("body", self.session) is DROP:
+                self.leave_saying("354 go ahead")
             if self.step("data", "354 go ahead"):
                 self.data()
         elif verb == "QUIT":
@@ -168,9 +178,6 @@ class _Conversation:
 
     def data(self) -> None:
         lines: list[bytes] = []
-        if self.sink.script("body", self.session) is DROP:
-            self.rfile.readline()
-            raise _Dropped
         while (line := self.rfile.readline()) != b".\r\n":
             if not line:
                 raise _Dropped

@@ -7,6 +7,7 @@ import email.policy
 from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.utils import getaddresses
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -19,8 +20,8 @@ from actionkit.text import line_is_clean, prose_is_clean
 
 
 @pytest.fixture
-def database_url() -> str:
-    return "sqlite://" + "/nowhere.db"  # no test here touches a database
+def database_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'empty.db'}"  # no test here touches a database
 
 
 def _built(app: Flask, mail: Mail) -> tuple[bytes, EmailMessage]:
