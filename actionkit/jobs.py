@@ -26,7 +26,8 @@ from actionkit.delivery.models import Outgoing, State
 from actionkit.delivery.renderers import Renderer
 from actionkit.delivery.worker import Worker
 from actionkit.letters.operations import LETTER
-from actionkit.signing import counting, limits, mails
+from actionkit.screening import limits
+from actionkit.signing import counting, mails
 from actionkit.signing.operations import CONFIRMATION, forget_allowances
 from config import Config
 

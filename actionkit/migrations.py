@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
@@ -19,15 +22,36 @@ def _alembic() -> AlembicConfig:
     return config
 
 
-def upgrade() -> tuple[str | None, str]:
-    """Bring the database to the newest schema; (revision before, revision now)."""
-    engine = current_app.extensions["database"]["writing"]
+def upgrade(revision: str = "head") -> tuple[str | None, str]:
+    """Bring the database to the newest schema (or an earlier one, for tests); (before, newest)."""
+    engine: sa.Engine = current_app.extensions["database"]["writing"]
     config = _alembic()
-    with engine.begin() as connection:
+    with engine.connect() as connection, _tables_may_be_rebuilt(connection), connection.begin():
         before = MigrationContext.configure(connection).get_current_revision()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
+        if engine.dialect.name == "sqlite" and (broken := connection.exec_driver_sql("PRAGMA foreign_key_check").all()):
+            raise RuntimeError(f"{len(broken)} rows point nowhere after the upgrade; nothing was changed")
     return before, newest()
+
+
+@contextmanager
+def _tables_may_be_rebuilt(connection: sa.Connection) -> Iterator[None]:
+    """SQLite changes a table by making it anew, and dropping the old one would delete what points to it.
+
+    So foreign keys rest meanwhile, as SQLite's own instructions say (sqlite.org/lang_altertable.html, 7);
+    the setting cannot be changed within a transaction.
+    """
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    raw = connection.connection.driver_connection
+    assert raw is not None
+    raw.execute("PRAGMA foreign_keys=OFF").close()
+    try:
+        yield
+    finally:
+        raw.execute("PRAGMA foreign_keys=ON").close()
 
 
 def newest() -> str:

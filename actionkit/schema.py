@@ -6,8 +6,10 @@ from actionkit.campaigns import models as campaigns
 from actionkit.db import Base
 from actionkit.delivery import models as delivery
 from actionkit.letters import models as letters
+from actionkit.review import models as review
+from actionkit.screening import models as screening
 from actionkit.signing import models as signing
 from actionkit.staff import models as staff
 
-FEATURES = (delivery, staff, campaigns, letters, signing)
+FEATURES = (delivery, staff, campaigns, letters, screening, signing, review)
 TABLES = Base.metadata.tables

@@ -117,6 +117,10 @@ class Campaign(Base):
     is_letter_editable: Mapped[bool] = mapped_column(default=False)
     letters_per_hour: Mapped[int | None]
     reply_to: Mapped[str] = mapped_column(sa.String(10), default=ReplyTo.SUPPORTER)
+    asks_proof: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    """Switched on by staff while it is under attack: a browser has to do some work to sign."""
+    shows_removed: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    """Whether its page says how many signatures staff took out."""
     created_at: Mapped[dt.datetime] = mapped_column(default=now)
 
     program: Mapped[Program] = relationship()

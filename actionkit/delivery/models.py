@@ -48,7 +48,14 @@ class Outgoing(Base):
         sa.UniqueConstraint("kind", "subject_id", "recipient_key"),
         # What is due, by lane; what waits for one recipient; leases that may have ended.
         sa.Index("ix_outgoing_due", "state", "lane", "not_before"),
-        sa.Index("ix_outgoing_recipient", "recipient_key", "state", "not_before"),
+        sa.Index(
+            "ix_outgoing_recipient",
+            "recipient_key",
+            "state",
+            "not_before",
+            sqlite_where=sa.text("lane = 'paced'"),
+            postgresql_where=sa.text("lane = 'paced'"),
+        ),
         sa.Index("ix_outgoing_group", "group_key", "state"),
     )
 

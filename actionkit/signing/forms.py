@@ -62,6 +62,8 @@ class SignForm(PublicForm):
     consent = BooleanField(validators=[_is_yes], render_kw={"value": "yes", "required": True})
     website = StringField(_("Leave this empty"))
     letter_version = HiddenField()
+    seconds = HiddenField()
+    """How long the page was open, filled in by its script."""
 
     @classmethod
     def for_campaign(cls, campaign: Campaign, texts: dict[Purpose, str], **values: Any) -> SignForm:
@@ -93,5 +95,13 @@ class SignForm(PublicForm):
     @property
     def version_id(self) -> int | None:
         """The letter version that the form says it showed."""
-        text = self.letter_version.data or ""
-        return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
+        return _number(self.letter_version.data)
+
+    @property
+    def seconds_on_form(self) -> int | None:
+        """What the script says, and nothing where there was none: a hint, never a reason."""
+        return _number(self.seconds.data)
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 10 else None

@@ -14,15 +14,10 @@ BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 class SignatureState(StrEnum):
-    """
-    pending ──► confirmed ──► withdrawn ──► confirmed (a newer submission, confirmed)
-       ▲  │         │
-       │  └─────────┴──► invalidated ("I did not sign this")
-       │                      ▲
-      held ───────────────────┘ (over a limit; staff release it or take it out)
-    """
+    """Drawn with owners and time limits in docs/signatures.md; `signing.operations` moves them."""
 
     PENDING = "pending"
+    EXPIRED = "expired"
     CONFIRMED = "confirmed"
     HELD = "held"
     WITHDRAWN = "withdrawn"
@@ -40,8 +35,8 @@ class Signature(Base):
 
     __tablename__ = "signatures"
     __table_args__ = (
-        sa.UniqueConstraint("campaign_id", "canonical_email"),
-        sa.Index("ix_signatures_canonical_email", "canonical_email"),
+        # The address first: the same index finds all signatures of a person.
+        sa.UniqueConstraint("canonical_email", "campaign_id"),
         sa.Index("ix_signatures_campaign_state", "campaign_id", "state", "id"),
         sa.Index(
             "ix_signatures_public",
@@ -66,6 +61,8 @@ class Signature(Base):
     withdrawn_at: Mapped[dt.datetime | None]
     mailed_at: Mapped[dt.datetime | None]
     """When a mail about it was last put into the ledger."""
+    reminders: Mapped[int] = mapped_column(sa.SmallInteger, default=0, server_default="0")
+    """How often its owner was reminded to confirm it."""
     is_name_public: Mapped[bool] = mapped_column(default=False)
 
 
@@ -89,6 +86,10 @@ class Submission(Base):
     updates: Mapped[bool] = mapped_column(default=False)
     language: Mapped[str] = mapped_column(sa.String(35))
     source: Mapped[str] = mapped_column(sa.String(10), default=Source.WEB)
+    network: Mapped[str] = mapped_column(sa.String(32), default="", server_default=sa.text("''"))
+    """The client's network under the key of its day (`screening.limits`); "" = none or unknown."""
+    seconds_on_form: Mapped[int | None]
+    """How long the page was open, as its script said: a hint for staff; None means nothing."""
     letter_version_id: Mapped[int | None] = mapped_column(sa.ForeignKey("letter_versions.id"))
     consent_wording_id: Mapped[int] = mapped_column(sa.ForeignKey("consent_wordings.id"))
     updates_wording_id: Mapped[int | None] = mapped_column(sa.ForeignKey("consent_wordings.id"))
@@ -139,6 +140,15 @@ class MailAllowance(Base):
     third_at: Mapped[dt.datetime | None]
 
 
+class MailStop(Base):
+    """The owner of an address wants no mail that is not owed: no reminders, no updates."""
+
+    __tablename__ = "mail_stops"
+
+    canonical_email: Mapped[str] = mapped_column(sa.String(320), primary_key=True)
+    stopped_at: Mapped[dt.datetime] = mapped_column(default=now)
+
+
 class CountTrace(Base):
     """One signature more, or one fewer; gone as soon as the counting job has added it up."""
 
@@ -149,6 +159,8 @@ class CountTrace(Base):
     hour: Mapped[dt.datetime]
     country: Mapped[str] = mapped_column(sa.String(2))
     delta: Mapped[int]
+    removed: Mapped[int] = mapped_column(default=0, server_default="0")
+    """+1 where staff took out a counted signature, -1 where they put it back."""
 
 
 class CampaignCount(Base):
@@ -158,6 +170,8 @@ class CampaignCount(Base):
 
     campaign_id: Mapped[int] = mapped_column(sa.ForeignKey("campaigns.id"), primary_key=True)
     total: Mapped[int] = mapped_column(default=0)
+    removed: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Signatures that counted until staff took them out."""
     as_of: Mapped[dt.datetime] = mapped_column(default=now)
 
 
@@ -172,22 +186,12 @@ class CountBucket(Base):
     signatures: Mapped[int] = mapped_column(default=0)
 
 
-class NetworkKey(Base):
-    """The secret of one day, under which client networks are told apart; destroyed after a week."""
+class CountMilestone(Base):
+    """When a campaign's total first reached a number: one of the round ones, or its goal."""
 
-    __tablename__ = "network_keys"
-
-    day: Mapped[dt.date] = mapped_column(primary_key=True)
-    secret: Mapped[str] = mapped_column(sa.String(64))
-
-
-class SignHit(Base):
-    """How many signatures came from one network for one campaign in ten seconds."""
-
-    __tablename__ = "sign_hits"
+    __tablename__ = "count_milestones"
 
     campaign_id: Mapped[int] = mapped_column(sa.ForeignKey("campaigns.id"), primary_key=True)
-    network: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
-    slot: Mapped[int] = mapped_column(primary_key=True)
-    """Unix time divided by ten."""
-    hits: Mapped[int]
+    threshold: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    is_goal: Mapped[bool] = mapped_column(default=False)
+    reached_at: Mapped[dt.datetime] = mapped_column(default=now)

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from flask_babel import format_date, gettext, lazy_gettext
 
 from actionkit import db
-from actionkit.addresses import canonical
 from actionkit.campaigns.models import Campaign, LetterMode, Phase
 from actionkit.delivery import outbox
 from actionkit.errors import ActionError
@@ -70,6 +69,8 @@ class Signing:
     letter_version_id: int | None
     consent_wording_id: int
     updates_wording_id: int | None
+    network: str = ""
+    seconds_on_form: int | None = None
     source: Source = Source.WEB
 
 
@@ -87,14 +88,14 @@ def refuse_unless_open(campaign: Campaign) -> None:
         raise NotOpen(gettext("This campaign closed on %(date)s and can no longer be signed.", date=day))
 
 
-def sign(campaign: Campaign, signing: Signing, *, held_because: str = "") -> None:
+def sign(campaign: Campaign, signing: Signing, address: str, held_because: str = "") -> None:
     """Store a signature, or one more submission of the one that this address has already.
 
-    Tells nobody which of them it was: the difference is in the mail, if one is due. With
+    `address` is canonical. Tells nobody which of them it was: the difference is in the mail, if one is due. With
     `held_because` a new signature waits for staff, and no mail leaves for it.
     """
     refuse_unless_open(campaign)
-    moment, address = db.now(), canonical(signing.email)
+    moment = db.now()
     state = SignatureState.HELD if held_because else SignatureState.PENDING
     connection = db.session.connection()
     signature_id = connection.execute(
@@ -118,14 +119,27 @@ def sign(campaign: Campaign, signing: Signing, *, held_because: str = "") -> Non
     known = connection.execute(_find_signature, {"campaign_id": campaign.id, "address": address}).one()
     if known.state == SignatureState.INVALIDATED:
         return  # the owner of the address, or staff, said that this is none
+    is_held = known.state == SignatureState.HELD
     if known.state == SignatureState.CONFIRMED:
         submission_id = known.submission_id
     else:
         submission_id = _add_submission(known.id, signing, moment)
-    if known.state != SignatureState.HELD and _may_mail(known.id, address, moment):
+    if known.state == SignatureState.EXPIRED:
+        _begin_anew(known.id, state, held_because, moment)
+        is_held = bool(held_because)
+    if not is_held and _may_mail(known.id, address, moment):
         # A mail about a confirmed signature is one more of the same kind: see mails.confirmation.
         number = outbox.count(CONFIRMATION, submission_id) + 1
         outbox.put(CONFIRMATION, submission_id, [f"submission:{submission_id}:{number}"])
+
+
+def _begin_anew(signature_id: int, state: SignatureState, held_because: str, moment: dt.datetime) -> None:
+    """One that had expired is pending, or held, as if it were new; of simultaneous posts one does it."""
+    db.rows_changed(
+        sa.update(Signature)
+        .where(Signature.id == signature_id, Signature.state == SignatureState.EXPIRED)
+        .values(state=state, state_reason=held_because, signed_at=moment, reminders=0)
+    )
 
 
 _add_signature = db.prepared(
@@ -378,6 +392,7 @@ def _uncount(signature: Signature) -> None:
 
 STATE_NAMES = {
     SignatureState.PENDING: lazy_gettext("not confirmed yet"),
+    SignatureState.EXPIRED: lazy_gettext("never confirmed"),
     SignatureState.CONFIRMED: lazy_gettext("confirmed"),
     SignatureState.HELD: lazy_gettext("held for review"),
     SignatureState.WITHDRAWN: lazy_gettext("withdrawn"),

@@ -10,13 +10,15 @@ from flask import Blueprint, Response, current_app, jsonify, make_response, redi
 from sqlalchemy.orm import selectinload
 
 from actionkit import countries, db, languages, pages
+from actionkit.addresses import canonical
 from actionkit.campaigns.models import Campaign, LetterMode, Phase
 from actionkit.campaigns.operations import find_public_campaign, updates_of_campaign
 from actionkit.letters.compose import Letter, Sender, compose_all, unknown_sender
 from actionkit.letters.models import LetterVersion
 from actionkit.letters.operations import current_version, version_seen
+from actionkit.screening.judge import judge
 from actionkit.security import keep_private, read_form, read_token
-from actionkit.signing import consent, counting, limits, mails, operations
+from actionkit.signing import consent, counting, mails, operations
 from actionkit.signing.forms import SignForm
 from actionkit.signing.models import Purpose, Signature, SignatureState, Submission
 from actionkit.signing.operations import Confirmed, Signed, Signing
@@ -138,13 +140,14 @@ def sign(slug: str) -> Response:
         return thanks  # type: ignore[return-value]
     if not form.is_valid():
         return _refused(campaign, form)
-    held = limits.held_because(campaign.id)
-    operations.sign(campaign, _signing(campaign, form, texts), held_because=held)
+    address = canonical(form.email.data or "")
+    verdict = judge(campaign.id, address)
+    operations.sign(campaign, _signing(campaign, form, texts, verdict.network), address, verdict.held_because)
     db.session.commit()
     return thanks  # type: ignore[return-value]
 
 
-def _signing(campaign: Campaign, form: SignForm, texts: dict[Purpose, str]) -> Signing:
+def _signing(campaign: Campaign, form: SignForm, texts: dict[Purpose, str], network: str) -> Signing:
     version = version_seen(campaign.id, form.version_id)
     return Signing(
         name=form.name.data or "",
@@ -158,6 +161,8 @@ def _signing(campaign: Campaign, form: SignForm, texts: dict[Purpose, str]) -> S
         language=languages.current(),
         letter_version_id=version.id if version else None,
         consent_wording_id=consent.wording_id(Purpose.SIGN, texts[Purpose.SIGN]),
+        network=network,
+        seconds_on_form=form.seconds_on_form,
         updates_wording_id=(consent.wording_id(Purpose.UPDATES, texts[Purpose.UPDATES]) if form.updates.data else None),
     )
 

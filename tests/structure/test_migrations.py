@@ -88,6 +88,48 @@ def test_upgrading_a_used_database_keeps_its_rows(make_app: MakeApp) -> None:
             assert connection.execute(counted).scalar_one() == before > 0
 
 
+def test_signatures_of_the_first_version_survive(empty: Flask) -> None:
+    """0002 makes `signatures` anew on SQLite: what points to it must not go with the old table."""
+    engine = empty.extensions["database"]["writing"]
+    with empty.app_context():
+        migrations.upgrade("0001")
+        with engine.begin() as connection:
+            for statement in _FIRST_ROWS.strip().split(";\n"):
+                connection.exec_driver_sql(statement)
+        migrations.upgrade()
+    with engine.connect() as connection:
+        stored = connection.exec_driver_sql(
+            "SELECT s.canonical_email, s.state, s.reminders, u.name, u.network "
+            "FROM signatures s JOIN submissions u ON u.signature_id = s.id"
+        ).all()
+        partial = "SELECT count(*) FROM {}".format(
+            "sqlite_master WHERE name = 'ix_signatures_public' AND sql LIKE '%WHERE is_name_public%'"
+            if engine.dialect.name == "sqlite"
+            else "pg_indexes WHERE indexname = 'ix_signatures_public' AND indexdef LIKE '%WHERE is_name_public%'"
+        )
+        assert connection.exec_driver_sql(partial.replace("%", "%%")).scalar_one() == 1
+    assert stored == [("ann@example.org", "confirmed", 0, "Ann", "")]
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == 1
+
+
+_FIRST_ROWS = """
+INSERT INTO programs (slug, title, quotation, quotation_source, language, position, body)
+  VALUES ('p', 'P', '', '', 'en', 0, '');
+INSERT INTO campaigns (slug, program_id, country, state, goal, timezone, language, letters, is_letter_editable,
+  reply_to, created_at) VALUES ('c', 1, 'IT', 'open', 0, 'UTC', 'en', 'none', false, 'none', '2026-01-01 00:00:00');
+INSERT INTO consent_wordings (purpose, language, version, content_hash, text, created_at)
+  VALUES ('sign', 'en', 1, 'x', 'I agree', '2026-01-01 00:00:00');
+INSERT INTO signatures (public_id, campaign_id, canonical_email, state, state_reason, submission_id, signed_at,
+  confirmed_at, is_name_public)
+  VALUES ('a', 1, 'ann@example.org', 'confirmed', '', 1, '2026-01-01 00:00:00', '2026-01-01 00:00:00', true);
+INSERT INTO submissions (public_id, signature_id, created_at, name, email, country, postcode, comment, letter,
+  show_name, updates, language, source, consent_wording_id)
+  VALUES ('b', 1, '2026-01-01 00:00:00', 'Ann', 'ann@example.org', 'IT', '', '', '', true, false, 'en', 'web', 1)
+"""
+
+
 def test_files_are_numbered_without_a_gap() -> None:
     files = sorted(file.name for file in VERSIONS.glob("*.py"))
     assert files, "there is no migration"

@@ -17,7 +17,7 @@ from flask import current_app, request
 from werkzeug.exceptions import TooManyRequests
 
 from actionkit import db
-from actionkit.signing.models import NetworkKey, SignHit
+from actionkit.screening.models import NetworkKey, SignHit
 from config import Limit
 
 SLOT_SECONDS = 10
@@ -28,7 +28,7 @@ KEPT_FOR = dt.timedelta(days=7)
 HELD_FOR_LIMIT = "many signatures from one network"
 
 
-def held_because(campaign_id: int) -> str:
+def held_because(campaign_id: int, network: str) -> str:
     """Count a signature that is about to be stored; why it must be held, or "" if it need not be.
 
     Raises `TooManyRequests` for a flood. Counts in the transaction at hand.
@@ -38,7 +38,7 @@ def held_because(campaign_id: int) -> str:
         return ""
     moment = db.now()
     slot = int(moment.timestamp()) // SLOT_SECONDS
-    place = {"campaign_id": campaign_id, "network": _network_key(moment), "slot": slot}
+    place = {"campaign_id": campaign_id, "network": network, "slot": slot}
     connection = db.session.connection()
     connection.execute(_count_hit(), {**place, "hits": 1})
     hits = connection.execute(
@@ -69,7 +69,7 @@ _recent_hits = sa.select(
 )
 
 
-def _network_key(moment: dt.datetime) -> str:
+def network_of_client() -> str:
     """The client's network under the key of the day: an IPv4 address, or the /64 of an IPv6 one."""
     try:
         address = ipaddress.ip_address(request.remote_addr or "")
@@ -77,7 +77,7 @@ def _network_key(moment: dt.datetime) -> str:
         address = ipaddress.IPv4Address(0)
     if isinstance(address, ipaddress.IPv6Address):
         address = address.ipv4_mapped or ipaddress.IPv6Network((address, 64), strict=False).network_address
-    return hmac.new(_secret_of(moment.date()).encode(), address.packed, hashlib.sha256).hexdigest()[:32]
+    return hmac.new(_secret_of(db.now().date()).encode(), address.packed, hashlib.sha256).hexdigest()[:32]
 
 
 def _secret_of(day: dt.date) -> str:
