@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -140,14 +140,14 @@ def sign(slug: str) -> Response:
         return thanks  # type: ignore[return-value]
     if not form.is_valid():
         return _refused(campaign, form)
-    address = canonical(form.email.data or "")
-    verdict = judge(campaign.id, address)
-    operations.sign(campaign, _signing(campaign, form, texts, verdict.network), address, verdict.held_because)
+    signing, address = _signing(campaign, form, texts), canonical(form.email.data or "")
+    verdict = judge(campaign.id, address)  # writes: whatever else is to be read has been read
+    operations.sign(campaign, replace(signing, network=verdict.network), address, verdict.held_because)
     db.session.commit()
     return thanks  # type: ignore[return-value]
 
 
-def _signing(campaign: Campaign, form: SignForm, texts: dict[Purpose, str], network: str) -> Signing:
+def _signing(campaign: Campaign, form: SignForm, texts: dict[Purpose, str]) -> Signing:
     version = version_seen(campaign.id, form.version_id)
     return Signing(
         name=form.name.data or "",
@@ -161,7 +161,6 @@ def _signing(campaign: Campaign, form: SignForm, texts: dict[Purpose, str], netw
         language=languages.current(),
         letter_version_id=version.id if version else None,
         consent_wording_id=consent.wording_id(Purpose.SIGN, texts[Purpose.SIGN]),
-        network=network,
         seconds_on_form=form.seconds_on_form,
         updates_wording_id=(consent.wording_id(Purpose.UPDATES, texts[Purpose.UPDATES]) if form.updates.data else None),
     )

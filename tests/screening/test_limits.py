@@ -15,9 +15,10 @@ from flask import Flask
 
 from actionkit import db, jobs
 from actionkit.db import Base
-from actionkit.signing import limits
-from actionkit.signing.limits import SLOT_SECONDS
-from actionkit.signing.models import MailAllowance, NetworkKey, Signature, SignHit
+from actionkit.screening import limits
+from actionkit.screening.limits import SLOT_SECONDS
+from actionkit.screening.models import NetworkKey, SignHit
+from actionkit.signing.models import MailAllowance, Signature
 from tests.conftest import MakeApp, sign_form
 from tests.signing.site import ITALY, Site
 
