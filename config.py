@@ -67,6 +67,7 @@ class Config:
     worker_senders: int = 4
     lease_seconds: int = 60
     page_cache_seconds: int = 5
+    memory_seconds: int = 2
     port: int = 8000
     """Where `actionkit run` listens: the variable PORT, without a prefix, as hosts set it."""
 
@@ -231,6 +232,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "worker_senders": _whole(1, 64),
     "lease_seconds": _whole(2, 3600),
     "page_cache_seconds": _whole(0, 3600),
+    "memory_seconds": _whole(0, 60),
     "port": _whole(1, 65535),
 }
 

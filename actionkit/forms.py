@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
+from markupsafe import Markup, escape
 from wtforms import Field, SelectField, StringField, ValidationError
-from wtforms.fields import SelectChoice  # type: ignore[attr-defined]
+from wtforms.widgets import Select, html_params
 
 from actionkit import countries, languages
 from actionkit.addresses import AddressInvalid, normalise
@@ -34,6 +36,9 @@ class PublicForm(BaseForm):
 
     class Meta:
         csrf = False
+
+        def get_translations(self, _form: Any) -> None:
+            """None: every sentence is ours, and reading WTForms' own catalogue costs as much as storing a row."""
 
     def refuse_repeats(self, sent: Mapping[str, list[str]]) -> bool:
         """Add an error to each known field that was sent twice; whether there is none."""
@@ -143,14 +148,36 @@ def postcode_field() -> StringField:
     )
 
 
+class _CountrySelect(Select):
+    """The list of countries, drawn once for each language: 250 options cost more than the rest of a page."""
+
+    def __call__(self, field: Any, **attributes: Any) -> Markup:
+        attributes.setdefault("id", field.id)
+        attributes.setdefault("required", "required" in field.flags)
+        options = _country_options(languages.current(), str(field.empty_label))
+        if field.data in countries.CODES:
+            mark = f'value="{field.data}"'
+            options = options.replace(mark, f"selected {mark}", 1)
+        return Markup(f"<select {html_params(name=field.name, **attributes)}>{options}</select>")
+
+
+@cache
+def _country_options(language: str, empty: str) -> str:
+    choices = (("", empty), *countries.choices(language))
+    return "".join(f'<option value="{code}">{escape(name)}</option>' for code, name in choices)
+
+
 class CountryField(SelectField):
     """A country by its code, in any case; names in the language of the page."""
+
+    widget = _CountrySelect()
+    empty_label = _("Choose your country")
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
             _("Country"),
             filters=[_country_code],
-            choices=_country_choices,
+            choices=(),  # the widget draws them, and `_a_country` checks
             validate_choice=False,
             validators=[required(_("Please choose your country.")), _a_country],
             render_kw={"autocomplete": "country"},
@@ -162,11 +189,6 @@ def _country_code(value: str | None) -> str:
     """A code in upper case. Only ASCII: the capital of "ı" is "I", but "ıt" is no country."""
     code = (value or "").strip(" ")
     return code.upper() if code.isascii() else code
-
-
-def _country_choices() -> list[SelectChoice]:
-    empty = SelectChoice("", _("Choose your country"))
-    return [empty, *(SelectChoice(code, name) for code, name in countries.choices(languages.current()))]
 
 
 def _a_country(_form: Any, field: Field) -> None:

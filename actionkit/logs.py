@@ -51,9 +51,24 @@ def to_stderr(level: int = logging.INFO) -> None:
     root.setLevel(level)
 
 
-def init_app(app: Flask) -> None:
-    log = logging.getLogger("actionkit.requests")
+_requests = logging.getLogger("actionkit.requests")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 
+
+def write_request(method: str, rule: str | None, status: int, began: float) -> None:
+    """One line for a request that began at `began` (of `time.perf_counter`)."""
+    _requests.info(
+        "request",
+        extra={
+            "method": method if method in _METHODS else "other",
+            "rule": rule,
+            "status": status,
+            "ms": round((time.perf_counter() - began) * 1000, 1),
+        },
+    )
+
+
+def init_app(app: Flask) -> None:
     @app.before_request
     def start_clock() -> None:
         g.request_began = time.perf_counter()
@@ -61,16 +76,6 @@ def init_app(app: Flask) -> None:
     @app.after_request
     def write_line(response: Response) -> Response:
         if request.endpoint not in ("static", "health.healthz"):
-            log.info(
-                "request",
-                extra={
-                    "method": request.method if request.method in _METHODS else "other",
-                    "rule": request.url_rule.rule if request.url_rule else None,
-                    "status": response.status_code,
-                    "ms": round((time.perf_counter() - g.get("request_began", time.perf_counter())) * 1000, 1),
-                },
-            )
+            rule = request.url_rule.rule if request.url_rule else None
+            write_request(request.method, rule, response.status_code, g.get("request_began") or time.perf_counter())
         return response
-
-
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})

@@ -1,21 +1,30 @@
 """What a process remembers for two seconds, so that a crowd does not ask the database the same.
 
-Only what is the same for everyone and may be two seconds old. Switched off with the page cache
-(`ACTIONKIT_PAGE_CACHE_SECONDS=0`).
+Only what is the same for everyone and may be two seconds old (`ACTIONKIT_MEMORY_SECONDS`).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from flask import Flask, current_app
 
-SECONDS = 2.0
+from actionkit.freshness import Freshness
+
 MOST = 1_000
 
 T = TypeVar("T")
+
+
+@dataclass
+class _Memory:
+    seconds: float
+    freshness: Freshness
+    number: int = 0
+    known: dict[Hashable, tuple[float, Any]] = field(default_factory=dict)
 
 
 def shortly(key: Hashable, make: Callable[[], T]) -> T:
@@ -23,20 +32,23 @@ def shortly(key: Hashable, make: Callable[[], T]) -> T:
 
     It must be safe to share between threads: frozen, or detached from its session.
     """
-    memory: dict[Hashable, tuple[float, Any]] | None = current_app.extensions["remember"]
-    if memory is None:
+    memory: _Memory = current_app.extensions["remember"]
+    if not memory.seconds:
         return make()
+    if memory.number != (number := memory.freshness.number()):
+        memory.number, memory.known = number, {}
     moment = time.monotonic()
-    known = memory.get(key)
+    known = memory.known.get(key)
     if known is not None and moment < known[0]:
         value: T = known[1]
         return value
     value = make()
-    if len(memory) >= MOST:
-        memory.clear()
-    memory[key] = (moment + SECONDS, value)
+    if len(memory.known) >= MOST:
+        memory.known = {}
+    memory.known[key] = (moment + memory.seconds, value)
     return value
 
 
 def init_app(app: Flask) -> None:
-    app.extensions["remember"] = {} if app.config["ACTIONKIT"].page_cache_seconds else None
+    """After `freshness`."""
+    app.extensions["remember"] = _Memory(app.config["ACTIONKIT"].memory_seconds, app.extensions["freshness"])

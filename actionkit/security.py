@@ -151,10 +151,13 @@ def _refuse_foreign_host() -> None:
     (Flask's own TRUSTED_HOSTS refuses before there is a URL map to draw the error page with.)
     """
     config: Config = current_app.config["ACTIONKIT"]
-    if config.is_production:
-        ours = [urlsplit(config.base_url).hostname or "", *LOOPBACK_HOSTS]
-        if not host_is_trusted(request.environ.get("HTTP_HOST"), ours):
-            raise BadRequest
+    if config.is_production and not host_is_trusted(request.environ.get("HTTP_HOST"), our_hosts(config)):
+        raise BadRequest
+
+
+def our_hosts(config: Config) -> list[str]:
+    """The names under which a browser may ask for us in production."""
+    return [urlsplit(config.base_url).hostname or "", *LOOPBACK_HOSTS]
 
 
 def _guard_request() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 import nh3
 from markdown_it import MarkdownIt
@@ -58,6 +59,7 @@ def unix_lines(text: str) -> str:
     return text.replace("\r\n", "\n")
 
 
+@lru_cache(maxsize=500)
 def to_html(markdown: str) -> Markup:
     """Staff's Markdown as HTML. Raw HTML in it is shown as text; unknown tags are dropped."""
     html = _markdown.render(markdown)

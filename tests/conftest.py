@@ -69,6 +69,7 @@ def make_config(folder: Path, **settings: str) -> Config:
         "ACTIONKIT_SECRET_KEY": SECRET,
         "ACTIONKIT_SIGN_LIMIT": "off",
         "ACTIONKIT_PAGE_CACHE_SECONDS": "0",
+        "ACTIONKIT_MEMORY_SECONDS": "0",
         "ACTIONKIT_LETTERS_PER_OFFICIAL_PER_HOUR": "0",
     }
     return Config.from_env(environ | {f"ACTIONKIT_{name.upper()}": value for name, value in settings.items()})

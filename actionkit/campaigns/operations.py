@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -85,20 +86,23 @@ def all_programs() -> list[Program]:
 
 def updates(*which: sa.ColumnElement[bool], most: int = 500) -> list[Update]:
     """Updates that the public may see, the newest first; none of a draft campaign."""
-    return list(
-        db.session.scalars(
-            sa.select(Update)
-            .outerjoin(Campaign, Campaign.id == Update.campaign_id)
-            .where(sa.or_(Update.campaign_id.is_(None), Campaign.state != CampaignState.DRAFT), *which)
-            .options(joinedload(Update.program), joinedload(Update.campaign).selectinload(Campaign.texts))
-            .order_by(Update.published_on.desc(), Update.id.desc())
-            .limit(most)
-        )
+    return list(db.session.scalars(_latest_updates(*which).limit(most)))
+
+
+def updates_of_campaign(campaign: Campaign) -> Sequence[Update]:
+    """The latest ten, at most two seconds old and only to be read."""
+    mine = _latest_updates(Update.campaign_id == campaign.id).limit(10)
+    return remember.shortly(("updates", campaign.id), lambda: db.detached(lambda session: session.scalars(mine).all()))
+
+
+def _latest_updates(*which: sa.ColumnElement[bool]) -> sa.Select[Update]:
+    return (
+        sa.select(Update)
+        .outerjoin(Campaign, Campaign.id == Update.campaign_id)
+        .where(sa.or_(Update.campaign_id.is_(None), Campaign.state != CampaignState.DRAFT), *which)
+        .options(joinedload(Update.program), joinedload(Update.campaign).selectinload(Campaign.texts))
+        .order_by(Update.published_on.desc(), Update.id.desc())
     )
-
-
-def updates_of_campaign(campaign: Campaign) -> list[Update]:
-    return updates(Update.campaign_id == campaign.id, most=10)
 
 
 def stories_of(program: Program) -> list[Story]:

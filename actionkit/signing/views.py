@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,29 +11,18 @@ from sqlalchemy.orm import selectinload
 
 from actionkit import countries, db, languages, pages
 from actionkit.addresses import canonical
-from actionkit.campaigns.models import Campaign, LetterMode, Phase
-from actionkit.campaigns.operations import find_public_campaign, updates_of_campaign
-from actionkit.letters.compose import Letter, Sender, compose_all, unknown_sender
-from actionkit.letters.models import LetterVersion
-from actionkit.letters.operations import current_version, version_seen
+from actionkit.campaigns.models import Campaign
+from actionkit.campaigns.operations import find_public_campaign
+from actionkit.letters.compose import Sender, compose_all
 from actionkit.screening.judge import judge
 from actionkit.security import keep_private, read_form, read_token
 from actionkit.signing import consent, counting, mails, operations
+from actionkit.signing.campaign_page import consent_texts, draw, letter_version, links_stay_in
 from actionkit.signing.forms import SignForm
 from actionkit.signing.models import Purpose, Signature, SignatureState, Submission
 from actionkit.signing.operations import Confirmed, Signed, Signing
 
 blueprint = Blueprint("signing", __name__)
-
-SIGNERS_SHOWN = 12
-
-
-@dataclass(frozen=True)
-class PublicSigner:
-    """Someone who asked to be shown."""
-
-    name: str
-    country: str
 
 
 def _campaign(slug: str) -> Campaign:
@@ -43,54 +32,9 @@ def _campaign(slug: str) -> Campaign:
     return campaign
 
 
-def _lang(campaign: Campaign) -> dict[str, str]:
-    """The `lang` argument of links that stay in the language of the page."""
-    language = languages.current()
-    return {} if language == campaign.language else {"lang": language}
-
-
 def _thanks_path(campaign: Campaign) -> str:
-    links: dict[str, Any] = _lang(campaign)
+    links: dict[str, Any] = links_stay_in(campaign)
     return url_for("signing.thanks", slug=campaign.slug, **links)
-
-
-def _texts(campaign: Campaign) -> dict[Purpose, str]:
-    writes_letters = campaign.letters == LetterMode.EACH
-    return {purpose: consent.current_text(purpose, writes_letters=writes_letters) for purpose in Purpose}
-
-
-def _page(
-    campaign: Campaign,
-    form: SignForm | None,
-    *,
-    version: LetterVersion | None,
-    letters: list[Letter],
-    template: str = "signing/campaign.html",
-) -> str:
-    return render_template(
-        template,
-        campaign=campaign,
-        text=campaign.text_in(languages.current()),
-        phase=campaign.phase(),
-        total=counting.totals([campaign.id]).get(campaign.id, 0),
-        form=form,
-        version=version,
-        letters=letters,
-        signers=_latest_signers(campaign),
-        lang=_lang(campaign),
-        updates=updates_of_campaign(campaign),
-    )
-
-
-def _latest_signers(campaign: Campaign) -> list[PublicSigner]:
-    rows = db.session.execute(
-        sa.select(Submission.name, Submission.country)
-        .join(Signature, Signature.submission_id == Submission.id)
-        .where(Signature.campaign_id == campaign.id, Signature.is_name_public)
-        .order_by(Signature.confirmed_at.desc())
-        .limit(SIGNERS_SHOWN)
-    )
-    return [PublicSigner(name, countries.name(country, languages.current())) for name, country in rows]
 
 
 # ---------------------------------------------------------------- campaign
@@ -99,17 +43,11 @@ def _latest_signers(campaign: Campaign) -> list[PublicSigner]:
 @blueprint.get("/campaigns/<slug>")
 @pages.cached
 def show(slug: str) -> Response:
-    campaign = _campaign(slug)
-    version = current_version(campaign.id) if campaign.letters == LetterMode.EACH else None
-    form = None
-    if campaign.phase() is Phase.OPEN:
-        form = SignForm.for_campaign(campaign, _texts(campaign), formdata=None)
-        form.letter_version.data = str(version.id) if version else ""
-    letters = compose_all(campaign, version, unknown_sender())
-    return pages.public(_page(campaign, form, version=version, letters=letters))
+    return pages.public(draw(_campaign(slug)))
 
 
 @blueprint.get("/campaigns/<slug>/count.json")
+@pages.briefly
 def count(slug: str) -> Response:
     campaign = find_public_campaign(slug)
     counted = counting.current(campaign.id)
@@ -131,7 +69,7 @@ def count(slug: str) -> Response:
 def sign(slug: str) -> Response:
     read_form()
     campaign = _campaign(slug)
-    texts = _texts(campaign)
+    texts = consent_texts(campaign)
     form = SignForm.for_campaign(campaign, texts)
     thanks = redirect(_thanks_path(campaign), 303)
     thanks.headers["Cache-Control"] = "no-store"
@@ -148,7 +86,7 @@ def sign(slug: str) -> Response:
 
 
 def _signing(campaign: Campaign, form: SignForm, texts: dict[Purpose, str]) -> Signing:
-    version = version_seen(campaign.id, form.version_id)
+    version = letter_version(campaign, form.version_id)
     return Signing(
         name=form.name.data or "",
         email=form.email.data or "",
@@ -169,10 +107,7 @@ def _signing(campaign: Campaign, form: SignForm, texts: dict[Purpose, str]) -> S
 def _refused(campaign: Campaign, form: SignForm) -> Response:
     """The page again, with what was typed and what is wrong; nothing is stored."""
     db.reading()
-    version = version_seen(campaign.id, form.version_id) if campaign.letters == LetterMode.EACH else None
-    letters = compose_all(campaign, version, unknown_sender())
-    page = _page(campaign, form, version=version, letters=letters)
-    return keep_private(make_response(page, 422))
+    return keep_private(make_response(draw(campaign, form), 422))
 
 
 @blueprint.post("/campaigns/<slug>/preview")
@@ -182,10 +117,9 @@ def preview(slug: str) -> Response:
     db.reading()
     campaign = _campaign(slug)
     operations.refuse_unless_open(campaign)
-    form = SignForm.for_campaign(campaign, _texts(campaign))
+    form = SignForm.for_campaign(campaign, consent_texts(campaign))
     if form.is_from_a_robot or not form.is_valid(with_consent=False):
         return _refused(campaign, form)
-    version = version_seen(campaign.id, form.version_id) if campaign.letters == LetterMode.EACH else None
     sender = Sender(
         name=form.name.data or "",
         country=form.country.data or "",
@@ -193,10 +127,15 @@ def preview(slug: str) -> Response:
         letter=form.own_letter,
         email=form.email.data or "",
     )
-    letters = compose_all(campaign, version, sender)
-    return keep_private(
-        make_response(_page(campaign, form, version=version, letters=letters, template="signing/preview.html"))
+    page = render_template(
+        "signing/preview.html",
+        campaign=campaign,
+        text=campaign.text_in(languages.current()),
+        form=form,
+        letters=compose_all(campaign, letter_version(campaign, form.version_id), sender),
+        lang=links_stay_in(campaign),
     )
+    return keep_private(make_response(page))
 
 
 @blueprint.get("/campaigns/<slug>/thanks")
@@ -208,7 +147,7 @@ def thanks(slug: str) -> Response:
             "signing/thanks.html",
             campaign=campaign,
             text=campaign.text_in(languages.current()),
-            lang=_lang(campaign),
+            lang=links_stay_in(campaign),
             has_mail_folder=current_app.config["ACTIONKIT"].mail_folder is not None,
             is_production=current_app.config["ACTIONKIT"].is_production,
         )
@@ -242,9 +181,7 @@ def _speak(signed: Signed) -> None:
 
 
 def _confirm_page(signed: Signed, *, done: Confirmed | None = None) -> Response:
-    version = None
-    if signed.campaign.letters == LetterMode.EACH:
-        version = version_seen(signed.campaign.id, signed.submission.letter_version_id)
+    version = letter_version(signed.campaign, signed.submission.letter_version_id)
     return keep_private(
         make_response(
             render_template(
@@ -257,7 +194,7 @@ def _confirm_page(signed: Signed, *, done: Confirmed | None = None) -> Response:
                 is_confirmed=done is not None or signed.signature.state == SignatureState.CONFIRMED,
                 done=done,
                 withdraw_link=mails.withdraw_path(signed.signature),
-                lang=_lang(signed.campaign),
+                lang=links_stay_in(signed.campaign),
             )
         )
     )
@@ -282,7 +219,7 @@ def confirm(token: str) -> Response:
                     "signing/refused.html",
                     campaign=signed.campaign,
                     text=signed.campaign.text_in(languages.current()),
-                    lang=_lang(signed.campaign),
+                    lang=links_stay_in(signed.campaign),
                 )
             )
         )
@@ -319,7 +256,7 @@ def _withdraw_page(signature: Signature, campaign: Campaign, *, is_withdrawn: bo
                 text=campaign.text_in(languages.current()),
                 is_withdrawn=is_withdrawn,
                 is_counted=signature.state == SignatureState.CONFIRMED,
-                lang=_lang(campaign),
+                lang=links_stay_in(campaign),
             )
         )
     )

@@ -50,7 +50,8 @@ class Product:
     @property
     def environ(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ACTIONKIT_")}
-        ours = {"INSTANCE": str(self.folder), "SECRET_KEY": SECRET, "SIGN_LIMIT": "off", "PAGE_CACHE_SECONDS": "0"}
+        ours = {"INSTANCE": str(self.folder), "SECRET_KEY": SECRET, "SIGN_LIMIT": "off"}
+        ours |= {"PAGE_CACHE_SECONDS": "0", "MEMORY_SECONDS": "0"}
         ours |= self.settings
         return kept | {"PORT": str(self.port)} | {f"ACTIONKIT_{name}": value for name, value in ours.items()}
 
