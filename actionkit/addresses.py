@@ -6,6 +6,7 @@ No look-up leaves the machine: a name server that is down must not stop a signat
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import dataclass
 
 from email_validator import EmailNotValidError, ValidatedEmail, validate_email
 
@@ -26,6 +27,20 @@ def _parse(text: str) -> ValidatedEmail:
         raise AddressInvalid("not an address") from None
 
 
+@dataclass(frozen=True)
+class Address:
+    """An address as it is stored and shown, and what makes two spellings one person."""
+
+    normal: str
+    canonical: str
+
+
+def read(text: str) -> Address:
+    """Both forms at once: see `normalise` and `canonical`. Raises `AddressInvalid`."""
+    parsed = _parse(text)
+    return Address(parsed.normalized, _canonical(parsed))
+
+
 def normalise(text: str) -> str:
     """The address as it is stored and shown: NFC, domain in lower case and in its own script.
 
@@ -37,7 +52,10 @@ def normalise(text: str) -> str:
 
 def canonical(address: str) -> str:
     """What makes two spellings one person: lower case, NFC, the domain as A-labels (RFC 5890)."""
-    parsed = _parse(address)
+    return _canonical(_parse(address))
+
+
+def _canonical(parsed: ValidatedEmail) -> str:
     return f"{unicodedata.normalize('NFC', parsed.local_part.lower())}@{parsed.ascii_domain.lower()}"
 
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+import sqlalchemy.exc
 from flask import Flask, current_app, g, has_request_context, request, stream_with_context
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -205,8 +207,12 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 def _begin_sqlite(connection: sa.Connection) -> None:
     is_reading = connection.get_execution_options().get("is_reading", False)
-    connection.exec_driver_sql(f"PRAGMA query_only={'ON' if is_reading else 'OFF'}")
-    connection.exec_driver_sql("BEGIN DEFERRED" if is_reading else "BEGIN IMMEDIATE")
+    raw: Any = connection.connection.driver_connection  # past SQLAlchemy's own work for a statement
+    try:
+        raw.execute(f"PRAGMA query_only={'ON' if is_reading else 'OFF'}").close()
+        raw.execute("BEGIN DEFERRED" if is_reading else "BEGIN IMMEDIATE").close()
+    except sqlite3.OperationalError as error:
+        raise sqlalchemy.exc.OperationalError("BEGIN", None, error, hide_parameters=True) from error
 
 
 def reading_options(dialect: sa.Dialect) -> Mapping[str, bool]:

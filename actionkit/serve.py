@@ -25,7 +25,6 @@ from actionkit.staff.operations import add_staff, new_sign_in_link
 from config import Config
 
 FIRST_STAFF = "admin@localhost.example"
-WEB_THREADS = 8
 RESTART_SECONDS = 1.0
 STOP_SECONDS = 32.0
 
@@ -69,19 +68,10 @@ def _web(port: int) -> list[str]:
         sys.executable,
         "-m",
         "gunicorn",
+        "--config",
+        "python:actionkit.gunicorn_settings",
         "--bind",
         f"127.0.0.1:{port}",
-        "--workers",
-        "2",
-        "--threads",
-        str(WEB_THREADS),
-        "--worker-class",
-        "gthread",
-        "--graceful-timeout",
-        "20",
-        "--log-level",
-        "error",  # its warnings quote addresses and paths
-        "--no-control-socket",
         "wsgi:app",
     ]
 

@@ -7,14 +7,15 @@ a second door is off: registration, mails, JSON and tokens in place of a session
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import flask_login
-from flask import Flask
+from flask import Flask, Response
 from flask_limiter import Limiter
 from flask_security import RoleMixin, Security, SQLAlchemySessionUserDatastore
 
 from actionkit import db
-from actionkit.staff import csrf, rights, sessions, throttle, views
+from actionkit.staff import csrf, current, rights, sessions, throttle, views
 from actionkit.staff.forms import NewPasswordForm, SignInForm
 from actionkit.staff.models import StaffMember
 from actionkit.staff.passwords import SHORTEST, StaffPasswords
@@ -64,6 +65,9 @@ SETTINGS = {
 }
 
 
+EXTENSIONS = ("flask_principal", "flask_limiter", "flask_login", "flask_wtf")
+
+
 def init_app(app: Flask) -> None:
     """Accounts, sessions, CSRF tokens and limits of the desk, and its door.
 
@@ -88,6 +92,43 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(views.blueprint)
     app.before_request(rights.deny_by_default)
     csrf.init_app(app)
+    _keep_to_the_desk(app)
+
+
+def _keep_to_the_desk(app: Flask) -> None:
+    """Let extensions do behind the desk only what they would do at every request.
+
+    Public pages have no session for them to read, and a crowd there pays for none of it.
+    """
+    before, after = app.before_request_funcs[None], app.after_request_funcs[None]
+    first = [hook for hook in before if _is_of_an_extension(hook)]
+    last = [hook for hook in after if _is_of_an_extension(hook)]
+
+    def extensions_of_the_desk() -> Any:
+        if current.is_desk():
+            for hook in first:
+                if (answer := app.ensure_sync(hook)()) is not None:
+                    return answer
+        return None
+
+    def extensions_of_the_desk_afterwards(response: Response) -> Response:
+        if current.is_desk():
+            for hook in reversed(last):
+                response = app.ensure_sync(hook)(response)
+        return response
+
+    _put_in_place_of(first, extensions_of_the_desk, before)
+    _put_in_place_of(last, extensions_of_the_desk_afterwards, after)
+
+
+def _put_in_place_of(some: list[Any], one: Any, hooks: list[Any]) -> None:
+    at = min((hooks.index(hook) for hook in some), default=len(hooks))
+    hooks[:] = [*hooks[:at], one, *(hook for hook in hooks[at:] if hook not in some)]
+
+
+def _is_of_an_extension(hook: Any) -> bool:
+    function = getattr(hook, "func", hook)  # a method of an object may come as a partial
+    return str(function.__module__).split(".")[0] in EXTENSIONS
 
 
 def _wrap_views(app: Flask, limiter: Limiter) -> None:

@@ -80,8 +80,8 @@ class Product:
 
     def start_web(self, workers: int = 2) -> subprocess.Popen[bytes]:
         web = self.start(
-            *("gunicorn", "--bind", f"127.0.0.1:{self.port}", "--workers", str(workers), "--threads", "8"),
-            *("--log-level", "warning", "--no-control-socket", "wsgi:app"),
+            *("gunicorn", "--config", "python:actionkit.gunicorn_settings"),
+            *("--bind", f"127.0.0.1:{self.port}", "--workers", str(workers), "wsgi:app"),
         )
         wait_until(self.is_healthy, what="the web process")
         return web

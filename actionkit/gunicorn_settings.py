@@ -1,0 +1,16 @@
+"""How the web application is served: `gunicorn --config python:actionkit.gunicorn_settings wsgi:app`.
+
+One place for `make run`, the service files, the benchmarks and the tests; the command line may
+override each of them. Why gunicorn: docs/decisions/0004-the-wsgi-server.md.
+"""
+
+bind = "127.0.0.1:8000"
+workers = 2
+"""Processes; one for each processor core."""
+threads = 8
+worker_class = "actionkit.patient_worker.PatientWorker"
+graceful_timeout = 20
+"""Seconds that requests in flight have to finish after SIGTERM."""
+loglevel = "error"
+"""gunicorn's warnings quote addresses and paths, which no log of ours may hold."""
+control_socket_disable = True

@@ -1,0 +1,75 @@
+"""A request is whole, or it waits: what the web server counts as having arrived."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+
+from actionkit import patient_worker
+from actionkit.patient_worker import PatientWorker, bytes_missing
+
+HEAD = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n"
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """(the client's end, the server's end) of a connection."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        server, _address = listener.accept()
+        with client, server:
+            yield client, server
+
+
+@pytest.mark.parametrize(
+    ("sent", "missing"),
+    [
+        (b"", 1),
+        (b"G", 1),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n", 1),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0),
+        (HEAD + b"\r\n", 5),
+        (HEAD + b"\r\nabc", 2),
+        (HEAD + b"\r\nabcde", 0),
+        (HEAD + b"\r\nabcdeGET / HT", 0),  # the next one may come later
+        (HEAD.replace(b"Length: 5", b"LENGTH:   5 ") + b"\r\nabc", 2),
+        (HEAD.replace(b" 5", b" 99999999") + b"\r\nabc", 0),  # refused before it is read
+        (HEAD.replace(b" 5", b" -5") + b"\r\n", 0),  # gunicorn refuses it
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 0),
+        (b"G" * patient_worker.LARGEST_HEAD, 0),
+    ],
+)
+def test_what_is_missing(pair: tuple[socket.socket, socket.socket], sent: bytes, missing: int) -> None:
+    client, server = pair
+    client.sendall(sent)
+    if sent:
+        server.recv(len(sent), socket.MSG_PEEK | socket.MSG_WAITALL)
+    assert bytes_missing(server) == missing
+
+
+def test_a_closed_connection_is_not_waited_for(pair: tuple[socket.socket, socket.socket]) -> None:
+    client, server = pair
+    client.close()
+    server.recv(1, socket.MSG_PEEK)
+    assert bytes_missing(server) == 0
+
+
+def test_above_the_limit_503_is_said_at_once(pair: tuple[socket.socket, socket.socket]) -> None:
+    client, server = pair
+    client.sendall(HEAD + b"\r\nabcde")
+    server.recv(1, socket.MSG_PEEK | socket.MSG_WAITALL)
+    worker = PatientWorker.__new__(PatientWorker)
+    worker.in_hand, worker.nr_conns, worker.arriving = patient_worker.MOST_WAITING, 7, {}
+    conn = SimpleNamespace(is_http2=False, parser=None, sock=server, close=server.close)
+    worker.enqueue_req(conn)
+    client.settimeout(5)
+    answer = b""
+    while part := client.recv(65_536):
+        answer += part
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nRetry-After: 10\r\n" in answer
+    assert b"Nothing was stored" in answer
+    assert worker.nr_conns == 6
