@@ -46,8 +46,8 @@ BUSY = (
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,12})[ \t]*\r\n", re.IGNORECASE)
 
 
-def bytes_missing(sock: socket.socket) -> int:
-    """How many bytes of the next request have yet to arrive, as far as one can tell: 0 = give it to a thread."""
+def bytes_wanted(sock: socket.socket) -> int:
+    """How many bytes must have arrived before it is worth looking again; 0 = give it to a thread now."""
     try:
         head = sock.recv(LARGEST_HEAD, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except BlockingIOError:
@@ -56,10 +56,10 @@ def bytes_missing(sock: socket.socket) -> int:
         return 0  # gone; the thread finds out
     end = head.find(b"\r\n\r\n")
     if end < 0:
-        return 1 if head and len(head) < LARGEST_HEAD else 0
+        return len(head) + 1 if head and len(head) < LARGEST_HEAD else 0
     found = _CONTENT_LENGTH.search(head, 0, end + 2)
     whole = end + 4 + (int(found[1]) if found else 0)
-    return max(whole - _bytes_there(sock), 0) if whole <= LARGEST_WAITED_FOR else 0
+    return whole if _bytes_there(sock) < whole <= LARGEST_WAITED_FOR else 0
 
 
 def _bytes_there(sock: socket.socket) -> int:
@@ -78,27 +78,27 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
     def enqueue_req(self, conn: TConn) -> None:
         if conn.is_http2 or (conn.parser and conn.parser.unreader.buf.getvalue()):
             self._give_to_thread(conn)  # part of it has been read already
-        elif missing := bytes_missing(conn.sock):
+        elif wanted := bytes_wanted(conn.sock):
             self.arriving[conn] = time.monotonic() + ARRIVE_WITHIN_SECONDS
             conn.sock.setblocking(False)
-            self._wait_for(conn, missing)
+            self._wait_for(conn, wanted)
         else:
             self._give_to_thread(conn)
 
-    def _wait_for(self, conn: TConn, missing: int) -> None:
-        """Hear of the socket again when so many bytes more are there, or when it is closed."""
-        _wake_at(conn.sock, _bytes_there(conn.sock) + missing)
-        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._has_more, conn, _bytes_there(conn.sock)))
+    def _wait_for(self, conn: TConn, wanted: int) -> None:
+        """Hear of the socket again when so many bytes are there, or when it is closed."""
+        _wake_at(conn.sock, wanted)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._has_more, conn, wanted))
 
-    def _has_more(self, conn: TConn, before: int, _sock: object) -> None:
+    def _has_more(self, conn: TConn, wanted: int, _sock: object) -> None:
         self.poller.unregister(conn.sock)
-        missing = bytes_missing(conn.sock)
-        if missing and _bytes_there(conn.sock) > before:
-            self._wait_for(conn, missing)
+        is_open = _bytes_there(conn.sock) >= wanted  # only a closed one wakes us with less
+        if is_open and (more := bytes_wanted(conn.sock)):
+            self._wait_for(conn, more)
             return
         del self.arriving[conn]
         _wake_at(conn.sock, 1)
-        self._give_to_thread(conn)  # whole; or closed by the client, which the thread finds out
+        self._give_to_thread(conn)
 
     def _give_to_thread(self, conn: TConn) -> None:
         if self.in_hand >= MOST_WAITING:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from actionkit import patient_worker
-from actionkit.patient_worker import PatientWorker, bytes_missing
+from actionkit.patient_worker import PatientWorker, bytes_wanted
 
 HEAD = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n"
 
@@ -25,36 +25,36 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 @pytest.mark.parametrize(
-    ("sent", "missing"),
+    ("sent", "wanted"),
     [
         (b"", 1),
-        (b"G", 1),
-        (b"GET / HTTP/1.1\r\nHost: a\r\n", 1),
+        (b"G", 2),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n", 26),
         (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0),
-        (HEAD + b"\r\n", 5),
-        (HEAD + b"\r\nabc", 2),
+        (HEAD + b"\r\n", len(HEAD) + 7),
+        (HEAD + b"\r\nabc", len(HEAD) + 7),
         (HEAD + b"\r\nabcde", 0),
         (HEAD + b"\r\nabcdeGET / HT", 0),  # the next one may come later
-        (HEAD.replace(b"Length: 5", b"LENGTH:   5 ") + b"\r\nabc", 2),
+        (HEAD.replace(b"Length: 5", b"LENGTH:   5 ") + b"\r\nabc", len(HEAD) + 10),
         (HEAD.replace(b" 5", b" 99999999") + b"\r\nabc", 0),  # refused before it is read
         (HEAD.replace(b" 5", b" -5") + b"\r\n", 0),  # gunicorn refuses it
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 0),
         (b"G" * patient_worker.LARGEST_HEAD, 0),
     ],
 )
-def test_what_is_missing(pair: tuple[socket.socket, socket.socket], sent: bytes, missing: int) -> None:
+def test_what_is_waited_for(pair: tuple[socket.socket, socket.socket], sent: bytes, wanted: int) -> None:
     client, server = pair
     client.sendall(sent)
     if sent:
         server.recv(len(sent), socket.MSG_PEEK | socket.MSG_WAITALL)
-    assert bytes_missing(server) == missing
+    assert bytes_wanted(server) == wanted
 
 
 def test_a_closed_connection_is_not_waited_for(pair: tuple[socket.socket, socket.socket]) -> None:
     client, server = pair
     client.close()
     server.recv(1, socket.MSG_PEEK)
-    assert bytes_missing(server) == 0
+    assert bytes_wanted(server) == 0
 
 
 def test_above_the_limit_503_is_said_at_once(pair: tuple[socket.socket, socket.socket]) -> None:
