@@ -69,12 +69,17 @@ def draw(campaign: Campaign, form: SignForm | None = None) -> str:
         phase=campaign.phase(),
         total=remember.shortly(("total", campaign.id), lambda: counting.current(campaign.id).total),
         goal_reached_on=milestones.goal_reached_on(campaign),
+        removed=_removed(campaign) if campaign.shows_removed else 0,
         form=form,
         pieces=pieces,
         signers=remember.shortly(("signers", campaign.id, languages.current()), lambda: _latest_signers(campaign)),
         lang=links_stay_in(campaign),
         updates=updates_of_campaign(campaign),
     )
+
+
+def _removed(campaign: Campaign) -> int:
+    return remember.shortly(("removed", campaign.id), lambda: counting.removed_total(campaign.id))
 
 
 def _pieces(campaign: Campaign, version: LetterVersion | None) -> Pieces:

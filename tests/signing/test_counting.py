@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -130,6 +131,12 @@ def test_withdrawing_subtracts_in_the_hour_it_was_added(site: Site) -> None:
     assert (bucket.country, bucket.signatures) == ("FR", 0)
 
 
+def add_up(site: Site) -> None:
+    with site.app.app_context():
+        counting.add_up()
+        db.session.commit()
+
+
 def recount(site: Site, *slug: str) -> str:
     result = site.app.test_cli_runner().invoke(args=["recount", *slug])
     assert result.exit_code == 0, result.output
@@ -161,6 +168,42 @@ def test_recount_finds_prints_and_repairs(site: Site) -> None:
     site.drain()
     assert site.total() == 4
     assert {b.country: b.signatures for b in site.stored(CountBucket)} == {"IT": 3, "FR": 1, "XK": 0}
+
+
+def test_recounting_beside_confirming_and_counting_is_exact(site: Site) -> None:
+    """It repairs what was wrong before, and neither repairs nor spoils what happens meanwhile."""
+    paths = [site.confirm_path(site.signed(country=("IT", "FR")[n % 2])) for n in range(16)]
+    for path in paths[:4]:
+        site.client.post(path)
+    add_up(site)
+    spoil(site)
+    done = threading.Event()
+    faults: list[Exception] = []
+
+    def again_and_again(what: Any) -> None:
+        try:
+            while not done.is_set():
+                with site.app.app_context():
+                    what()
+                    db.session.commit()
+        except Exception as fault:
+            faults.append(fault)
+
+    others = [threading.Thread(target=again_and_again, args=(each,)) for each in (counting.recount, counting.add_up)]
+    for other in others:
+        other.start()
+    answers = site.at_once(lambda client, n: client.post(paths[4 + n]), times=12)
+    done.set()
+    for other in others:
+        other.join()
+    assert (faults, {answer.status_code for answer in answers}) == ([], {200})
+    assert recount(site) == "no difference\n"
+    add_up(site)
+    assert (site.total(), len(site.stored(CountTrace))) == (16, 0)
+    by_country: Counter[str] = Counter()
+    for bucket in site.stored(CountBucket):
+        by_country[bucket.country] += bucket.signatures
+    assert by_country == {"IT": 8, "FR": 8, "XK": 0}
 
 
 def test_recount_of_an_unknown_campaign_fails_in_one_line(site: Site) -> None:
