@@ -63,6 +63,7 @@ class Config:
     mail_default_sender: str = ""
     trusted_proxies: int = 0
     sign_limit: Limit | None = Limit(30, 300)
+    sign_limit_sustained: Limit | None = Limit(300, 86_400)
     letters_per_official_per_hour: int = 30
     worker_senders: int = 4
     lease_seconds: int = 60
@@ -228,6 +229,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "mail_default_sender": _sender,
     "trusted_proxies": _whole(0, 10),
     "sign_limit": _limit,
+    "sign_limit_sustained": _limit,
     "letters_per_official_per_hour": _whole(0),
     "worker_senders": _whole(1, 64),
     "lease_seconds": _whole(2, 3600),

@@ -14,7 +14,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -171,8 +171,8 @@ def snapshot() -> Iterator[sa.Connection]:
 # ---------------------------------------------------------------- engine
 
 
-def make_engine(config: Config) -> sa.Engine:
-    """The engine of `config.database_url`, with the settings that keep a promise kept.
+def make_engines(config: Config) -> dict[str, sa.Engine]:
+    """The engines "writing" and "reading" of `config.database_url`, with the settings that keep a promise kept.
 
     SQLite: WAL with synchronous=FULL, so that what was answered survives a power cut.
     PostgreSQL: time limits, so that a stuck database gives errors and not a queue.
@@ -181,17 +181,10 @@ def make_engine(config: Config) -> sa.Engine:
         file = Path(config.database_url.removeprefix("sqlite:///"))
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch(mode=0o600)  # where it is new: it holds people's addresses
-        engine = sa.create_engine(
-            config.database_url,
-            pool_size=16,
-            max_overflow=16,
-            connect_args={"timeout": SQLITE_BUSY_SECONDS, "check_same_thread": False},
-            hide_parameters=True,  # errors must not quote a supporter
-        )
-        sa.event.listen(engine, "connect", _prepare_sqlite)
-        sa.event.listen(engine, "begin", _begin_sqlite)
-        return engine
-    return sa.create_engine(
+        # Two pools: to switch one connection between reading and writing (PRAGMA query_only) makes
+        # SQLite forget all its prepared statements, which costs more than running them.
+        return {"writing": _sqlite_engine(config, _begin_writing), "reading": _sqlite_engine(config, _begin_reading)}
+    engine = sa.create_engine(
         config.database_url,
         pool_size=8,
         max_overflow=8,
@@ -200,26 +193,40 @@ def make_engine(config: Config) -> sa.Engine:
         hide_parameters=True,
         connect_args={"options": POSTGRESQL_SETTINGS, "connect_timeout": 5},
     )
+    return {"writing": engine, "reading": engine.execution_options(postgresql_readonly=True)}
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # BEGIN is ours: see _begin_sqlite
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "journal_size_limit=67108864"):
-        connection.execute(f"PRAGMA {pragma}").close()
+def _sqlite_engine(config: Config, begin: Callable[[sqlite3.Connection], None]) -> sa.Engine:
+    engine = sa.create_engine(
+        config.database_url,
+        pool_size=16,
+        max_overflow=16,
+        connect_args={"timeout": SQLITE_BUSY_SECONDS, "check_same_thread": False},
+        hide_parameters=True,  # errors must not quote a supporter
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # BEGIN is ours
+        pragmas = ["journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "journal_size_limit=67108864"]
+        if begin is _begin_reading:
+            pragmas.append("query_only=ON")
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @sa.event.listens_for(engine, "begin")
+    def start(connection: sa.Connection) -> None:
+        raw: Any = connection.connection.driver_connection  # past SQLAlchemy's own work for a statement
+        try:
+            begin(raw)
+        except sqlite3.OperationalError as error:
+            raise sqlalchemy.exc.OperationalError("BEGIN", None, error, hide_parameters=True) from error
+
+    return engine
 
 
-def _begin_sqlite(connection: sa.Connection) -> None:
-    # Past SQLAlchemy's own work for a statement: this is done at every request.
-    raw: Any = connection.connection.driver_connection
-    try:
-        if connection.get_execution_options().get("is_reading", False):
-            raw.execute("PRAGMA query_only=ON").close()
-            raw.execute("BEGIN DEFERRED").close()
-        else:
-            raw.execute("PRAGMA query_only=OFF").close()
-            _begin_writing(raw)
-    except sqlite3.OperationalError as error:
-        raise sqlalchemy.exc.OperationalError("BEGIN", None, error, hide_parameters=True) from error
+def _begin_reading(raw: sqlite3.Connection) -> None:
+    raw.execute("BEGIN DEFERRED").close()
 
 
 _turn = threading.Lock()
@@ -252,21 +259,19 @@ def _begin_writing(raw: sqlite3.Connection) -> None:
         raw.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_SECONDS * 1000}").close()
 
 
-def reading_options(dialect: sa.Dialect) -> Mapping[str, bool]:
-    return {"is_reading": True} if dialect.name == "sqlite" else {"postgresql_readonly": True}
-
-
 def init_app(app: Flask) -> None:
     """Bind the session to the application's database, and end it with each context."""
-    engine = make_engine(app.config["ACTIONKIT"])
-    app.extensions["database"] = {
-        "writing": engine,
-        "reading": engine.execution_options(**reading_options(engine.dialect)),
-    }
+    app.extensions["database"] = make_engines(app.config["ACTIONKIT"])
 
     @app.teardown_appcontext
     def end_session(_error: BaseException | None) -> None:
         session.remove()
+
+
+def close(app: Flask) -> None:
+    """Give back every connection that no one uses now: before a fork, and when an application is done with."""
+    for engine in app.extensions["database"].values():
+        engine.dispose()
 
 
 def keep_context(parts: Iterator[bytes]) -> Iterator[bytes]:

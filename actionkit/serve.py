@@ -38,7 +38,7 @@ def run(app: Flask, content: Path | None) -> int:
         return 1
     migrations.upgrade()
     link = _first_start(content)
-    app.extensions["database"]["writing"].dispose()
+    db.close(app)
 
     stopping = False
 

@@ -17,12 +17,12 @@ from config import Config
 PAGE = "<!doctype html><title>{{ title }}</title><h1>{{ title }}</h1><p>{{ count }}</p>"
 
 app = Flask(__name__)
-engine = db.make_engine(Config.from_env({**os.environ}))
+engines = db.make_engines(Config.from_env({**os.environ}))
+engine, reading = engines["writing"], engines["reading"]
 table = sa.Table("bench_rows", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("text", sa.Text))
 with engine.begin() as connection:
     table.create(connection, checkfirst=True)
     connection.execute(sa.insert(table).values(text="A title"))
-reading = engine.execution_options(**db.reading_options(engine.dialect))
 engine.dispose()  # before the server forks
 
 INSERT, SELECT = sa.insert(table), sa.select(table.c.text).where(table.c.id == 1)

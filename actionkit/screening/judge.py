@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from actionkit.screening import limits
+from actionkit.campaigns.models import Campaign
+from actionkit.screening import limits, lists, networks, proof
+from actionkit.screening.disposable import is_disposable
+from actionkit.screening.reasons import NO_PROOF, THROW_AWAY
 
 
 @dataclass(frozen=True)
@@ -19,10 +22,28 @@ class Verdict:
     network: str
 
 
-def judge(campaign_id: int, address: str) -> Verdict:
+def judge(campaign: Campaign, address: str, proof_of_work: str = "") -> Verdict:
     """Look at one signature that is about to be stored, and count it against the limits.
 
-    `address` is canonical. Raises `TooManyRequests` for a flood. Writes in the transaction at hand.
+    `address` is canonical. Raises `TooManyRequests` for a flood. What can be known without writing
+    is looked up first; then one statement writes, in the transaction at hand (two, where the
+    campaign asks for a proof of work).
+
+    Of several reasons the one is named that tells staff most: their own list, the address, the
+    proof, the number.
     """
-    network = limits.network_of_client()
-    return Verdict(limits.held_because(campaign_id, network), network)
+    client = networks.client()
+    found = lists.current().look_up(client, address)
+    given = proof.read(campaign, proof_of_work) if campaign.asks_proof else None
+    network = networks.name_of(client)
+    over_limit = limits.held_because(campaign.id, network)
+    is_proven = not campaign.asks_proof or (given is not None and proof.use(given))
+    if found.is_allowed:
+        return Verdict("", network)
+    held_because = (
+        found.held_because
+        or (THROW_AWAY if is_disposable(address.rpartition("@")[2]) else "")
+        or (NO_PROOF if not is_proven else "")
+        or over_limit
+    )
+    return Verdict(held_because, network)

@@ -1,97 +1,84 @@
-"""How many signatures may come from one network: above the limit they are held, not refused.
+"""How many signatures may come from one network: above a limit they are held, not refused.
 
-A client's address is never stored. What is stored is an HMAC of it under a key that lives for
-the day and is destroyed after seven, so that a week later nobody can tell who it was.
+Three windows over the same counts: a minute (a flood, which is told to slow down), a burst
+(`SIGN_LIMIT`) and a day (`SIGN_LIMIT_SUSTAINED`). Counts are kept under the network's name of the
+day, see `networks`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import hmac
-import ipaddress
-import secrets
 
 import sqlalchemy as sa
-from flask import current_app, request
+from flask import current_app
 from werkzeug.exceptions import TooManyRequests
 
 from actionkit import db
-from actionkit.screening.models import NetworkKey, SignHit
-from config import Limit
+from actionkit.screening import networks
+from actionkit.screening.models import SignHit
+from actionkit.screening.networks import KEPT_FOR as KEPT_FOR  # so long a name of a network can be asked for
+from actionkit.screening.reasons import MANY_AT_ONCE, MANY_IN_A_DAY
+from config import Config, Limit
 
 SLOT_SECONDS = 10
 FLOOD = Limit(60, 60)
 """Above this it is no rally behind one router, and the client is told to slow down."""
-KEPT_FOR = dt.timedelta(days=7)
-
-HELD_FOR_LIMIT = "many signatures from one network"
 
 
 def held_because(campaign_id: int, network: str) -> str:
     """Count a signature that is about to be stored; why it must be held, or "" if it need not be.
 
-    Raises `TooManyRequests` for a flood. Counts in the transaction at hand.
+    Raises `TooManyRequests` for a flood. One statement, in the transaction at hand.
     """
-    limit: Limit | None = current_app.config["ACTIONKIT"].sign_limit
-    if limit is None:
+    config: Config = current_app.config["ACTIONKIT"]
+    burst, sustained = config.sign_limit, config.sign_limit_sustained
+    if burst is None:
         return ""
-    moment = db.now()
-    slot = int(moment.timestamp()) // SLOT_SECONDS
+    slot = int(db.now().timestamp()) // SLOT_SECONDS
     place = {"campaign_id": campaign_id, "network": network, "slot": slot}
-    connection = db.session.connection()
-    connection.execute(_count_hit(), {**place, "hits": 1})
-    hits = connection.execute(
-        _recent_hits, {**place, "since": slot - _slots(limit), "flood_since": slot - _slots(FLOOD)}
-    ).one()
-    if hits.flood > FLOOD.count:
+    before = {
+        "flood": slot - _slots(FLOOD),
+        "burst": slot - _slots(burst),
+        "sustained": slot - _slots(sustained) if sustained else slot,
+        "most": 1 + max(limit.count for limit in (FLOOD, burst, sustained) if limit),
+    }
+    now, flood, recent, lasting = db.session.connection().execute(_COUNT, place | before).one()
+    if now + flood > FLOOD.count:
         raise TooManyRequests
-    return HELD_FOR_LIMIT if hits.limit > limit.count else ""
+    if now + recent > burst.count:
+        return MANY_AT_ONCE
+    if sustained and now + lasting > sustained.count:
+        return MANY_IN_A_DAY
+    return ""
 
 
 def _slots(limit: Limit) -> int:
     return -(-limit.seconds // SLOT_SECONDS)
 
 
-_count_hit = db.prepared(
-    lambda insert: insert(SignHit.__table__).on_conflict_do_update(
-        index_elements=["campaign_id", "network", "slot"], set_={"hits": SignHit.hits + 1}
+def _earlier_hits(since: str) -> str:
+    """The hits of the slots after `:since` and before this one.
+
+    Every row has one hit at least, so of more rows than the highest limit none need be read: a
+    network that has been signing all day costs no more than one that has reached its limit.
+    """
+    return (
+        "(SELECT coalesce(sum(hits), 0) FROM (SELECT hits FROM sign_hits "  # noqa: S608 - no value of anybody's
+        f"WHERE campaign_id = :campaign_id AND network = :network AND slot > :{since} AND slot < :slot "
+        "ORDER BY slot DESC LIMIT :most) AS newest)"
     )
+
+
+# As text, since this runs for each signature: it is the same on both databases, and there is nothing to build.
+_COUNT = sa.text(
+    "INSERT INTO sign_hits (campaign_id, network, slot, hits) VALUES (:campaign_id, :network, :slot, 1) "  # noqa: S608
+    "ON CONFLICT (campaign_id, network, slot) DO UPDATE SET hits = sign_hits.hits + 1 "
+    f"RETURNING hits, {', '.join(map(_earlier_hits, ('flood', 'burst', 'sustained')))}"
 )
-_recent_hits = sa.select(
-    sa.func.sum(sa.case((SignHit.slot > sa.bindparam("since"), SignHit.hits), else_=0)).label("limit"),
-    sa.func.sum(sa.case((SignHit.slot > sa.bindparam("flood_since"), SignHit.hits), else_=0)).label("flood"),
-).where(
-    SignHit.campaign_id == sa.bindparam("campaign_id"),
-    SignHit.network == sa.bindparam("network"),
-    sa.or_(SignHit.slot > sa.bindparam("since"), SignHit.slot > sa.bindparam("flood_since")),
-    SignHit.slot <= sa.bindparam("slot"),
-)
-
-
-def network_of_client() -> str:
-    """The client's network under the key of the day: an IPv4 address, or the /64 of an IPv6 one."""
-    try:
-        address = ipaddress.ip_address(request.remote_addr or "")
-    except ValueError:
-        address = ipaddress.IPv4Address(0)
-    if isinstance(address, ipaddress.IPv6Address):
-        address = address.ipv4_mapped or ipaddress.IPv6Network((address, 64), strict=False).network_address
-    return hmac.new(_secret_of(db.now().date()).encode(), address.packed, hashlib.sha256).hexdigest()[:32]
-
-
-def _secret_of(day: dt.date) -> str:
-    known = sa.select(NetworkKey.secret).where(NetworkKey.day == day)
-    if (secret := db.session.scalar(known)) is None:
-        made = db.insert(NetworkKey).values(day=day, secret=secrets.token_hex(32))
-        db.session.execute(made.on_conflict_do_nothing())
-        secret = db.session.execute(known).scalar_one()
-    return secret
 
 
 def forget_old() -> None:
     """Destroy keys after a week, and counts that no limit looks at any more."""
-    moment = db.now()
-    db.session.execute(sa.delete(NetworkKey).where(NetworkKey.day < (moment - KEPT_FOR).date()))
-    oldest = int((moment - dt.timedelta(days=1)).timestamp()) // SLOT_SECONDS
+    networks.forget_keys()
+    oldest = int((db.now() - dt.timedelta(days=1)).timestamp()) // SLOT_SECONDS
     db.session.execute(sa.delete(SignHit).where(SignHit.slot < oldest))

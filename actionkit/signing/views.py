@@ -10,10 +10,10 @@ from flask import Blueprint, Response, current_app, jsonify, make_response, redi
 from sqlalchemy.orm import selectinload
 
 from actionkit import countries, db, languages, pages
-from actionkit.addresses import canonical
 from actionkit.campaigns.models import Campaign
 from actionkit.campaigns.operations import find_public_campaign
 from actionkit.letters.compose import Sender, compose_all
+from actionkit.screening import proof
 from actionkit.screening.judge import judge
 from actionkit.security import keep_private, read_form, read_token
 from actionkit.signing import consent, counting, mails, operations
@@ -78,8 +78,9 @@ def sign(slug: str) -> Response:
         return thanks  # type: ignore[return-value]
     if not form.is_valid():
         return _refused(campaign, form)
-    signing, address = _signing(campaign, form, texts), canonical(form.email.data or "")
-    verdict = judge(campaign.id, address)  # writes: whatever else is to be read has been read
+    signing, address = _signing(campaign, form, texts), form.email.canonical
+    # Writes: whatever else is to be read has been read.
+    verdict = judge(campaign, address, request.form.get(proof.FIELD, ""))
     operations.sign(campaign, replace(signing, network=verdict.network), address, verdict.held_because)
     db.session.commit()
     return thanks  # type: ignore[return-value]

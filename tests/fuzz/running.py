@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from actionkit import create_app
+from actionkit import create_app, db
 from tests.conftest import make_config
 from tests.fuzz.making import Made, Maker
 from tests.journeys.product import Product, in_threads
@@ -30,7 +30,7 @@ class Found:
 def public_rules(site: Product) -> list[str]:
     app = create_app(make_config(site.folder))
     rules = sorted({rule.rule for rule in app.url_map.iter_rules() if not rule.rule.startswith(NOT_PUBLIC)})
-    app.extensions["database"]["writing"].dispose()
+    db.close(app)
     return rules
 
 

@@ -31,5 +31,5 @@ def _tokens(folder: Path) -> list[str]:
     with app.app_context():
         tokens = [make_token("confirm", row.public_id, row.created_at) for row in db.session.query(Submission)]
         tokens += [make_token("withdraw", row.public_id, row.signed_at) for row in db.session.query(Signature)]
-    app.extensions["database"]["writing"].dispose()
+    db.close(app)
     return tokens

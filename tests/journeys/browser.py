@@ -230,7 +230,7 @@ def _app(site: Product) -> Iterator[Flask]:
     try:
         yield app
     finally:
-        app.extensions["database"]["writing"].dispose()
+        db.close(app)
 
 
 @contextlib.contextmanager

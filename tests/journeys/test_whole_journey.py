@@ -127,4 +127,4 @@ def _check_marks(site: Product, twins: list[tuple[str, str]]) -> None:
             tries = db.session.query(OutgoingAttempt).filter_by(outgoing_id=row.id).all()
             assert "uncertain" in {attempt.outcome for attempt in tries}
         assert db.session.query(Outgoing).filter(Outgoing.state != "sent").count() == 0
-    app.extensions["database"]["writing"].dispose()
+    db.close(app)

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import ipaddress
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,14 +16,18 @@ from flask import Flask
 
 from actionkit import db, jobs
 from actionkit.db import Base
-from actionkit.screening import limits
+from actionkit.screening import limits, networks
 from actionkit.screening.limits import SLOT_SECONDS
 from actionkit.screening.models import NetworkKey, SignHit
+from actionkit.screening.reasons import MANY_AT_ONCE, MANY_IN_A_DAY
 from actionkit.signing.models import MailAllowance, Signature
-from tests.conftest import MakeApp, sign_form
+from config import Limit
+from tests.conftest import MakeApp, make_config, sign_form
 from tests.signing.site import ITALY, Site
 
 ADDRESS = "192.0.2.77"
+
+only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def post(site: Site, address: str = ADDRESS, slug: str = ITALY, **headers: str) -> int:
@@ -103,6 +108,66 @@ def test_a_proxy_of_ours_is_believed_and_no_other(make_app: MakeApp) -> None:
     assert states(site)[5:] == ["pending"] * 3 + ["held"], "the last address is the proxy's, the first is hers to forge"
 
 
+@only_sqlite
+def test_exactly_as_many_proxies_are_believed_as_are_ours(make_app: MakeApp) -> None:
+    site = Site(make_app(sign_limit="1 per 5 minutes", trusted_proxies="2"))
+    for number in range(2):
+        post(site, **{"X-Forwarded-For": f"203.0.113.{number}, 198.51.100.7, 192.0.2.1"})
+    assert states(site) == ["pending", "held"], "the third from behind is hers to forge"
+    post(site, **{"X-Forwarded-For": "203.0.113.0, 198.51.100.8, 192.0.2.1"})
+    assert states(site)[2] == "pending"
+
+
+# ---------------------------------------------------------------- over a day
+
+
+def test_a_slow_stream_is_held_by_the_limit_of_a_day(make_app: MakeApp) -> None:
+    """Both limits hold, each with its own reason."""
+    site = Site(make_app(sign_limit="2 per 5 minutes", sign_limit_sustained="4 per day"))
+    for _ in range(3):
+        post(site)
+    site.change(SignHit, slot=SignHit.slot - 7200 // SLOT_SECONDS)
+    for _ in range(2):
+        post(site)
+    assert [s.state_reason for s in site.stored(Signature)] == ["", "", MANY_AT_ONCE, "", MANY_IN_A_DAY]
+    site.change(SignHit, slot=SignHit.slot - 86_400 // SLOT_SECONDS)
+    post(site)
+    assert states(site)[5] == "pending", "a day later"
+
+
+def test_a_day_is_added_up_without_reading_all_of_it(make_app: MakeApp) -> None:
+    """The statement stops at as many rows as the limit has hits: the sum is as exact as it has to be."""
+    site = Site(make_app(sign_limit="70 per 5 minutes", sign_limit_sustained="100 per day"))
+    post(site)
+    (hit,) = site.stored(SignHit)
+    rows = [
+        {"campaign_id": hit.campaign_id, "network": hit.network, "slot": hit.slot - number * 60, "hits": 1}
+        for number in range(1, 99)
+    ]
+    with site.app.app_context():
+        db.session.execute(sa.insert(SignHit), rows)
+        db.session.commit()
+    post(site)
+    assert states(site) == ["pending"] * 2, "a hundred within the day"
+    post(site)
+    assert states(site)[2] == "held"
+    with site.app.app_context():
+        more = [{**row, "slot": row["slot"] - 1} for row in rows]
+        db.session.execute(sa.insert(SignHit), more)
+        db.session.commit()
+    post(site)
+    assert states(site)[3] == "held", "more rows than are read"
+
+
+@only_sqlite
+def test_the_limit_of_a_day_can_be_off_alone(make_app: MakeApp) -> None:
+    site = Site(make_app(sign_limit="3 per 5 minutes", sign_limit_sustained="off"))
+    for _ in range(4):
+        post(site)
+    assert states(site) == ["pending"] * 3 + ["held"]
+    assert make_config(Path("x"), sign_limit_sustained="").sign_limit_sustained == Limit(300, 86_400)
+
+
 def test_a_flood_is_429_and_stores_nothing(make_app: MakeApp) -> None:
     site = Site(make_app(sign_limit="1000 per 5 minutes"))
     assert [post(site) for _ in range(60)] == [303] * 60
@@ -120,12 +185,14 @@ def _from(site: Site, address: str) -> Any:
     return client
 
 
+@only_sqlite
 def test_off_lifts_every_limit_of_a_client(site: Site) -> None:
     assert {post(site) for _ in range(70)} == {303}
     assert set(states(site)) == {"pending"}
     assert site.stored(SignHit) == []
 
 
+@only_sqlite
 def test_the_default_is_thirty_in_five_minutes(make_app: MakeApp) -> None:
     site = Site(make_app(sign_limit=""))
     for _ in range(32):
@@ -196,6 +263,28 @@ def test_keys_and_counts_are_forgotten(limited: Site) -> None:
     assert len(limited.stored(SignHit)) == 1, "what limits still look at stays"
     assert [m.canonical_email for m in limited.stored(MailAllowance) if m.canonical_email.startswith("old")] == []
     assert "forget" in jobs.RHYTHM, "it runs by itself"
+
+
+@only_sqlite
+def test_a_process_forgets_the_secret_too(limited: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(2):
+        post(limited)
+    (known,) = limited.stored(NetworkKey)
+    remembered = limited.app.extensions["network_secret"]
+    assert remembered.secret == known.secret.encode(), "what is committed is not asked for again"
+    week_end = dt.datetime.combine(known.day + dt.timedelta(days=8), dt.time.min, dt.UTC).timestamp()
+    for moment, is_known in ((week_end - 1, True), (week_end, False)):
+        monkeypatch.setattr(networks.time, "time", lambda moment=moment: moment)
+        limited.client.get("/robots.txt")
+        assert (limited.app.extensions["network_secret"] is not None) == is_known
+
+
+def test_a_secret_that_is_rolled_back_is_not_remembered(limited: Site) -> None:
+    with limited.app.test_request_context("/", method="POST", environ_base={"REMOTE_ADDR": ADDRESS}):
+        names = [networks.name_of(networks.client()) for _ in range(2)]
+        assert names[0] == names[1]
+        db.session.rollback()
+    assert limited.app.extensions["network_secret"] is None
 
 
 def test_many_at_once_are_counted_one_by_one(limited: Site, monkeypatch: pytest.MonkeyPatch) -> None:

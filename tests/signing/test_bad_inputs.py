@@ -44,7 +44,7 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         url = server.url(server.create(request.getfixturevalue("postgres_template")))
     app = create_app(make_config(folder, database_url=url))
     yield Site(app)
-    app.extensions["database"]["writing"].dispose()
+    db.close(app)
 
 
 on_both = pytest.mark.parametrize("shared", ["sqlite", "postgresql"], indirect=True)

@@ -104,7 +104,7 @@ def _add_views(app: Flask) -> None:
 def app(tmp_path: Path) -> Iterator[Flask]:
     built = build(tmp_path)
     yield built
-    built.extensions["database"]["writing"].dispose()
+    db.close(built)
 
 
 @pytest.fixture

@@ -175,5 +175,4 @@ def test_the_same_on_postgresql(tmp_path: Path, postgres: Any) -> None:
     assert client.post(path, data={"csrf_token": token(page)}).status_code == 303
     assert client.get(path).status_code == 410
     assert client.get("/staff/").status_code == 200
-    app.extensions["database"]["writing"].dispose()
-    app.extensions["database"]["reading"].dispose()
+    db.close(app)

@@ -297,7 +297,7 @@ def test_cookie_over_https(tmp_path: Path) -> None:
     name, *marks = cookie.split("; ")
     assert name.startswith("__Host-actionkit=")
     assert sorted(marks) == ["HttpOnly", "Path=/", "SameSite=Lax", "Secure"]
-    app.extensions["database"]["writing"].dispose()
+    db.close(app)
 
 
 def test_pages_of_the_desk_are_kept_nowhere(client: FlaskClient, add: Add) -> None:

@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask import Flask
 
-from actionkit import create_app, migrations
+from actionkit import create_app, db, migrations
 from actionkit.db import Base
 from actionkit.schema import TABLES
 from tests.conftest import MakeApp, Postgres, make_config
@@ -29,7 +29,7 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
         settings["database_url"] = server.url(server.create())
     app = create_app(make_config(tmp_path / "empty", **settings))
     yield app
-    app.extensions["database"]["writing"].dispose()
+    db.close(app)
 
 
 def differences(app: Flask) -> list[object]:
