@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
+from flask_babel import gettext, lazy_gettext
 
 from actionkit import db
 from actionkit.addresses import AddressInvalid, canonical
 from actionkit.campaigns.models import Official
 from actionkit.delivery.models import Outgoing, OutgoingAttempt, State
 from actionkit.letters.operations import LETTER, group_key
+from actionkit.screening import limits
 from actionkit.signing.models import Signature, SignatureState, Submission
 from actionkit.signing.submissions import SPEAKS_FOR_IT
 
 PER_PAGE = 50
 LAST_PAGE = 10_000
 LONGEST_SEARCH = 200
+HELD_COUNTED = 10_000
+"""More held signatures of a campaign than these are not counted for a page."""
 
 T = TypeVar("T")
 
@@ -43,14 +47,41 @@ def _page(query: sa.Select[*tuple[Any, ...]], number: int) -> Page[sa.Row[*tuple
     return Page(rows[:PER_PAGE], number, len(rows) > PER_PAGE)
 
 
-def signatures(campaign_id: int, *, text: str, state: str, number: int) -> Page[sa.Row[*tuple[Any, ...]]]:
-    """Signatures of a campaign, the latest first, each with the submission that counts or its latest.
+@dataclass(frozen=True)
+class Wanted:
+    """What staff ask for; what is empty asks for nothing."""
 
-    `text` is looked for as it is (no wildcards) in names, addresses and postcodes; a whole address
-    is found by its canonical form, whatever its spelling.
-    """
-    query = (
+    text: str = ""
+    """Looked for as it is (no wildcards) in names, addresses and postcodes; a whole address is found
+    by its canonical form, whatever its spelling."""
+    state: str = ""
+    reason: str = ""
+    """Why it is held or taken out."""
+    domain: str = ""
+    """Of the address, as A-labels."""
+    network: str = ""
+    signature: str = ""
+    """The public id of one."""
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> Wanted:
+        """What the query of a page's address asks for."""
+        asked = {name: query.get(name, "").strip()[:LONGEST_SEARCH] for name in cls.__dataclass_fields__}
+        return cls(**{**asked, "text": query.get("q", "").strip()[:LONGEST_SEARCH]})
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query of links that ask for the same."""
+        asked = {name: value for name, value in vars(self).items() if value and name != "text"}
+        return {"q": self.text, **asked} if self.text else asked
+
+
+def signatures(campaign_id: int, wanted: Wanted, *, number: int) -> Page[sa.Row[*tuple[Any, ...]]]:
+    """Signatures of a campaign, the latest first, each with the submission that counts or its latest."""
+    ids = db.session.scalars(_ids(campaign_id, wanted, number)).all()
+    rows = db.session.execute(
         sa.select(
+            Signature.id,
             Signature.public_id,
             Signature.state,
             Signature.state_reason,
@@ -62,16 +93,108 @@ def signatures(campaign_id: int, *, text: str, state: str, number: int) -> Page[
             Submission.postcode,
             Submission.comment,
             Submission.language,
+            Submission.seconds_on_form,
         )
         .join(Submission, SPEAKS_FOR_IT)
-        .where(Signature.campaign_id == campaign_id)
+        .where(Signature.id.in_(ids[:PER_PAGE]))
         .order_by(Signature.id.desc())
+    ).all()
+    return Page(rows, number, len(ids) > PER_PAGE)
+
+
+def _ids(campaign_id: int, wanted: Wanted, number: int) -> sa.Select[int]:
+    """The ids of a page and the one after it.
+
+    State by state along the index of campaign, state and id, and then the latest of all: asked for
+    at once, a database sorts the campaign's signatures, or walks through those of all campaigns.
+    """
+    end = number * PER_PAGE + 1
+    states = [wanted.state] if wanted.state in set(SignatureState) else [*SignatureState]
+    latest = [
+        _that_match(wanted)
+        .where(Signature.campaign_id == campaign_id, Signature.state == state)
+        .order_by(Signature.id.desc())
+        .limit(end)
+        .subquery()
+        for state in states
+    ]
+    found = sa.union_all(*(sa.select(each.c.id) for each in latest)).subquery()
+    return sa.select(found.c.id).order_by(found.c.id.desc()).limit(PER_PAGE + 1).offset(end - PER_PAGE - 1)
+
+
+def _that_match(wanted: Wanted) -> sa.Select[int]:
+    query = sa.select(Signature.id)
+    if wanted.reason:
+        query = query.where(Signature.state_reason == wanted.reason)
+    if wanted.domain:
+        query = query.where(Signature.canonical_email.endswith(f"@{wanted.domain.lower()}", autoescape=True))
+    if wanted.network:
+        query = query.where(Signature.id.in_(_from_network(wanted.network)))
+    if wanted.signature:
+        query = query.where(Signature.public_id == wanted.signature)
+    if wanted.text:
+        query = query.join(Submission, SPEAKS_FOR_IT).where(_matches(wanted.text))
+    return query
+
+
+def _from_network(network: str) -> sa.Select[int]:
+    """The signatures that a network sent. Its name lives for a day, so what is much older is passed over."""
+    first_id = _first_submission_since(db.now() - limits.KEPT_FOR)
+    return sa.select(Submission.signature_id).where(Submission.id >= first_id, Submission.network == network)
+
+
+def _first_submission_since(moment: dt.datetime) -> int:
+    """Where the submissions of this moment and later begin: ids grow with time, so halving finds it."""
+    low, high = 0, (db.session.scalar(sa.select(sa.func.max(Submission.id))) or 0) + 1
+    while low < high:
+        middle = (low + high) // 2
+        after = sa.select(Submission.id, Submission.created_at).where(Submission.id >= middle)
+        row = db.session.execute(after.order_by(Submission.id).limit(1)).first()
+        if row is None or row.created_at >= moment:
+            high = middle
+        else:
+            low = row.id + 1
+    return low
+
+
+@dataclass(frozen=True)
+class Held:
+    """How many signatures of a campaign are held, by reason, the most frequent first."""
+
+    by_reason: dict[str, int]
+    has_more: bool
+    """There are more than were counted: the latest `HELD_COUNTED`."""
+
+    @property
+    def count(self) -> int:
+        return sum(self.by_reason.values())
+
+
+TRANSLATED = (lazy_gettext("refused by the owner of the address"),)
+"""A reason that no other package names, where the collector of sentences finds it."""
+
+
+def reason_name(reason: str) -> str:
+    """Why a signature is held or taken out, in the language of the page where somebody translated it."""
+    return gettext(reason) if reason else gettext("no reason given")
+
+
+def held_by_reason(campaign_id: int) -> Held:
+    latest = (
+        sa.select(Signature.state_reason)
+        .where(Signature.campaign_id == campaign_id, Signature.state == SignatureState.HELD)
+        .order_by(Signature.id.desc())
+        .limit(HELD_COUNTED + 1)
+        .subquery()
     )
-    if state in set(SignatureState):
-        query = query.where(Signature.state == state)
-    if text:
-        query = query.where(_matches(text))
-    return _page(query, number)
+    number = sa.func.count()
+    rows = db.session.execute(
+        sa.select(latest.c.state_reason, number.label("n"))
+        .group_by(latest.c.state_reason)
+        .order_by(number.desc(), latest.c.state_reason)
+    )
+    by_reason = {row.state_reason: row.n for row in rows}
+    return Held(by_reason, sum(by_reason.values()) > HELD_COUNTED)
 
 
 def _matches(text: str) -> sa.ColumnElement[bool]:

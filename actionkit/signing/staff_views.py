@@ -60,18 +60,16 @@ def index() -> str:
 @rights.needs(Right.VIEW)
 def signatures(slug: str) -> str:
     campaign = _campaign(slug, Right.VIEW)
-    text = request.args.get("q", "").strip()[: search.LONGEST_SEARCH]
-    state = request.args.get("state", "")
-    found = search.signatures(
-        campaign.id, text=text, state=state, number=search.page_number(request.args.get("page", ""))
-    )
+    wanted = search.Wanted.of(request.args)
+    found = search.signatures(campaign.id, wanted, number=search.page_number(request.args.get("page", "")))
     return render_template(
         "desk/signatures.html",
         campaign=campaign,
         found=found,
-        text=text,
-        state=state,
+        wanted=wanted,
+        held=search.held_by_reason(campaign.id) if wanted.state == SignatureState.HELD else None,
         states=operations.STATE_NAMES,
+        reason_name=search.reason_name,
         total=counting.current(campaign.id).total,
         can_export=_may(Right.EXPORT, campaign),
         can_act=_may(Right.ACT, campaign),
@@ -96,7 +94,9 @@ def decide(slug: str, public_id: str, decision: str) -> Response:
         audit.record(f"{decision}-signature", slug, signature=public_id)
     db.session.commit()
     flash(said if is_done else gettext("Nothing was changed: the signature is no longer held."))
-    return redirect(url_for("desk.signatures", slug=slug, state=SignatureState.HELD), 303)  # type: ignore[return-value]
+    reason = request.form.get("reason", "")[: search.LONGEST_SEARCH]
+    back = url_for("desk.signatures", slug=slug, state=SignatureState.HELD, reason=reason or None)
+    return redirect(back, 303)  # type: ignore[return-value]
 
 
 @blueprint.get("/campaigns/<slug>/letters")

@@ -38,6 +38,11 @@ DESK = [
     f"/staff/campaigns/{ITALY}/signatures",
     f"/staff/campaigns/{ITALY}/signatures?state=held&q=x",
     f"/staff/campaigns/{ITALY}/letters",
+    f"/staff/campaigns/{ITALY}/removals",
+    f"/staff/campaigns/{ITALY}/removals/new",
+    f"/staff/campaigns/{ITALY}/review",
+    f"/staff/campaigns/{ITALY}/review/twins",
+    "/staff/review/providers",
 ]
 
 
