@@ -7,10 +7,11 @@ which language, even when the words have been changed since.
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 
 import sqlalchemy as sa
 from flask import Flask, current_app
-from flask_babel import gettext
+from flask_babel import get_locale, gettext
 
 from actionkit import db, languages
 from actionkit.signing.models import ConsentWording, Purpose
@@ -18,6 +19,11 @@ from actionkit.signing.models import ConsentWording, Purpose
 
 def current_text(purpose: Purpose, *, writes_letters: bool) -> str:
     """The words beside a tick, as the page at hand shows them."""
+    return _text(purpose, writes_letters, str(get_locale()))
+
+
+@cache
+def _text(purpose: Purpose, writes_letters: bool, _locale: str) -> str:
     if purpose is Purpose.UPDATES:
         return gettext("You may write to me about this and other campaigns. I can end this at any time.")
     if writes_letters:

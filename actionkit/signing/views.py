@@ -70,7 +70,7 @@ def sign(slug: str) -> Response:
     read_form()
     campaign = _campaign(slug)
     texts = consent_texts(campaign)
-    form = SignForm.for_campaign(campaign, texts)
+    form = SignForm.for_campaign(campaign, texts, formdata=request.form)
     thanks = redirect(_thanks_path(campaign), 303)
     thanks.headers["Cache-Control"] = "no-store"
     operations.refuse_unless_open(campaign)
