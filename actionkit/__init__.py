@@ -10,15 +10,38 @@ from pathlib import Path
 from flask import Flask
 from flask_mail import Mail
 
-from actionkit import assets, cli, countries, db, errors, jobs, languages, logs, pages, remember, security, text
+from actionkit import (
+    assets,
+    cli,
+    countries,
+    db,
+    errors,
+    freshness,
+    jobs,
+    languages,
+    logs,
+    page_cache,
+    remember,
+    security,
+    text,
+)
 from actionkit.campaigns.models import LetterMode, Phase
 from actionkit.campaigns.views import blueprint as campaigns_blueprint
 from actionkit.delivery import dev_views
 from actionkit.delivery.views import blueprint as health_blueprint
 from actionkit.exports.views import blueprint as exports_blueprint
 from actionkit.letters import compose
-from actionkit.signing import consent
+from actionkit.review import alerts, twins
+from actionkit.review.removal_views import blueprint as removals_blueprint
+from actionkit.review.staff_views import blueprint as review_blueprint
+from actionkit.screening import networks, proof
+from actionkit.screening.staff_views import blueprint as lists_blueprint
+from actionkit.screening.views import blueprint as screening_blueprint
+from actionkit.signing import consent, taking_out
+from actionkit.signing.history_views import blueprint as history_blueprint
+from actionkit.signing.renewal_views import blueprint as renewal_blueprint
 from actionkit.signing.staff_views import blueprint as desk_blueprint
+from actionkit.signing.unsubscribe_views import blueprint as unsubscribe_blueprint
 from actionkit.signing.views import blueprint as signing_blueprint
 from actionkit.staff import accounts
 from config import Config
@@ -35,6 +58,10 @@ def create_app(config: Config) -> Flask:
         country_name=lambda code: countries.name(code, languages.current()),
         absolute_url=security.absolute_url,
         letter_html=compose.as_html,
+        proof_seconds=int(proof.VALID_FOR.total_seconds()),
+        likely_twins=twins.among,
+        can_be_put_back=taking_out.can_be_put_back,
+        unseen_alerts=alerts.unseen_by_campaign,
         LetterMode=LetterMode,
         Phase=Phase,
     )
@@ -44,16 +71,31 @@ def create_app(config: Config) -> Flask:
     db.init_app(app)
     Mail(app)
     security.init_app(app)
-    pages.init_app(app)
+    freshness.init_app(app)
     remember.init_app(app)
     languages.init_app(app)
     assets.init_app(app)
     errors.init_app(app)
     accounts.init_app(app)
     dev_views.init_app(app)
+    networks.init_app(app)
     consent.init_app(app)
-    for blueprint in (health_blueprint, campaigns_blueprint, signing_blueprint, exports_blueprint, desk_blueprint):
+    for blueprint in (
+        health_blueprint,
+        campaigns_blueprint,
+        signing_blueprint,
+        renewal_blueprint,
+        unsubscribe_blueprint,
+        history_blueprint,
+        screening_blueprint,
+        lists_blueprint,
+        exports_blueprint,
+        desk_blueprint,
+        review_blueprint,
+        removals_blueprint,
+    ):
         app.register_blueprint(blueprint)
+    page_cache.init_app(app)
     cli.init_app(app)
     app.extensions["celery"] = jobs.make_celery(app)
     return app

@@ -144,7 +144,8 @@ def recount(slug: str | None) -> None:
     for found in differences:
         click.echo(
             f"{found.slug}: stored {found.stored}, counted {found.counted}, "
-            f"{found.wrong_buckets} wrong buckets; repaired"
+            f"{found.wrong_buckets} wrong buckets, "
+            f"removed: stored {found.stored_removed}, counted {found.counted_removed}; repaired"
         )
     if not differences:
         click.echo("no difference")

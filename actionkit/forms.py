@@ -12,8 +12,7 @@ from markupsafe import Markup, escape
 from wtforms import Field, SelectField, StringField, ValidationError
 from wtforms.widgets import Select, html_params
 
-from actionkit import countries, languages
-from actionkit.addresses import AddressInvalid, normalise
+from actionkit import addresses, countries, languages
 from actionkit.text import has_letter, line_is_clean, prose_is_clean, trim_line, unix_lines
 
 LONGEST_NAME = 200
@@ -101,13 +100,20 @@ def a_name(_form: Any, field: Field) -> None:
         raise ValidationError(_("Your name needs at least one letter."))
 
 
-def an_address(_form: Any, field: Field) -> None:
-    """Refuse what mail cannot be sent to, and keep the address in its normal form."""
+class EmailField(StringField):
+    """An address; once it is valid `data` is its normal form and `canonical` its canonical one."""
+
+    canonical = ""
+
+
+def an_address(_form: Any, field: EmailField) -> None:
+    """Refuse what mail cannot be sent to, and keep both forms of the address."""
     if not field.data:
         return
     try:
-        field.data = normalise(field.data)
-    except AddressInvalid:
+        address = addresses.read(field.data)
+        field.data, field.canonical = address.normal, address.canonical
+    except addresses.AddressInvalid:
         raise ValidationError(_("This is not a complete e-mail address. It looks like name@example.org.")) from None
 
 
@@ -127,8 +133,8 @@ def name_field() -> StringField:
     )
 
 
-def email_field() -> StringField:
-    return StringField(
+def email_field() -> EmailField:
+    return EmailField(
         _("Your e-mail address"),
         filters=[line],
         validators=[required(_("Please enter your e-mail address.")), an_address],

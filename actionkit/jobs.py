@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import math
 import os
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -26,8 +29,11 @@ from actionkit.delivery.models import Outgoing, State
 from actionkit.delivery.renderers import Renderer
 from actionkit.delivery.worker import Worker
 from actionkit.letters.operations import LETTER
-from actionkit.screening import limits
-from actionkit.signing import counting, mails
+from actionkit.review import mails as review_mails
+from actionkit.review import removals, trends, watch
+from actionkit.review.alerts import STAFF_ALERT
+from actionkit.screening import limits, proof
+from actionkit.signing import counting, lifecycle, mails
 from actionkit.signing.operations import CONFIRMATION, forget_allowances
 from config import Config
 
@@ -35,11 +41,21 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-RENDERERS: dict[str, Renderer] = {CONFIRMATION: mails.confirmation, LETTER: mails.letter}
+RENDERERS: dict[str, Renderer] = {
+    CONFIRMATION: mails.confirmation,
+    lifecycle.REMINDER: mails.reminder,
+    LETTER: mails.letter,
+    STAFF_ALERT: review_mails.staff_alert,
+}
 """Which feature writes which mail: here, where all features are known."""
 
 TICK_EXPIRES_SECONDS = 2
 DELIVER_SECONDS = 15.0
+PAGES_SECONDS = 30.0
+WATCH_SECONDS = 15.0
+REMOVE_SECONDS = 1.0
+BETWEEN_BATCHES = 0.05
+"""Seconds in which others get at the database, while a job has very much to read."""
 
 # job → seconds between two runs
 RHYTHM: dict[str, float] = {
@@ -47,6 +63,10 @@ RHYTHM: dict[str, float] = {
     "count": 1,
     "end_dead_leases": 5,
     "close_campaigns": 30,
+    "watch": 30,
+    "remove": 1,
+    "expire_and_remind": 600,
+    "delete_unconfirmed": 3600,
     "forget": 3600,
 }
 
@@ -83,10 +103,92 @@ def close_campaigns(_worker: Worker) -> int:
     return len(slugs)
 
 
+def watch_signing(worker: Worker, seconds: float = WATCH_SECONDS) -> None:
+    """Find likely twins, what comes in heaps, and what owners of addresses refuse; tell staff."""
+    deadline = time.monotonic() + seconds
+    db.reading()  # counting them takes its time, and must hold up nobody
+    if news := watch.new_refusals():
+        _in_one_transaction(partial(watch.look_at_refusals, news))
+    for step in (watch.look_at_signatures, watch.look_at_twins):
+        while _in_one_transaction(step) and time.monotonic() < deadline:
+            if worker.stopping.wait(BETWEEN_BATCHES):
+                return
+
+
+def remove(worker: Worker, seconds: float = REMOVE_SECONDS) -> int:
+    """Take out, or put back, what staff's rules say, a batch in each transaction; how many signatures."""
+    if not _removing.acquire(blocking=False):
+        return 0  # another thread is at it
+    try:
+        deadline, moved = time.monotonic() + seconds, 0
+        while not worker.stopping.is_set() and time.monotonic() < deadline:
+            db.reading()
+            if (batch := removals.next_batch()) is None:
+                break
+            moved += _in_one_transaction(partial(removals.work_off, batch))
+            worker.stopping.wait(BETWEEN_BATCHES)
+        return moved
+    finally:
+        _removing.release()
+
+
+_removing = threading.Lock()
+
+
+def expire_and_remind(worker: Worker, seconds: float = PAGES_SECONDS) -> Counter[str]:
+    """End what can no longer be confirmed, and remind of what still can; how many of each.
+
+    Both walk the same rows, so they take one thread, one after the other; what the seconds do not
+    suffice for is done in the next run.
+    """
+    walk = _Walk(worker, seconds)
+    campaigns = lifecycle.campaigns()
+    done: Counter[str] = Counter()
+    for each in campaigns:
+        done["expired"] += walk(partial(lifecycle.due_to_expire, each), partial(lifecycle.expire, each))
+    reminders = lifecycle.Reminders()
+    for each in campaigns:
+        done["reminded"] += walk(partial(reminders.due, each), reminders.put)
+    return done
+
+
+def delete_unconfirmed(worker: Worker, seconds: float = PAGES_SECONDS) -> int:
+    """Delete, after thirty days, what people sent and nobody confirmed; how many signatures."""
+    walk = _Walk(worker, seconds)
+    deleted = 0
+    for each in lifecycle.campaigns():
+        for state in lifecycle.UNCONFIRMED:
+            deleted += walk(partial(lifecycle.due_to_be_deleted, each, state), lifecycle.delete)
+        walk(partial(lifecycle.due_to_be_emptied, each), lifecycle.empty)
+    walk(lifecycle.due_to_be_dropped, lifecycle.drop)
+    return deleted
+
+
+class _Walk:
+    """Page by page: find the next ids while holding up nobody, then act on them in a transaction of their own."""
+
+    def __init__(self, worker: Worker, seconds: float) -> None:
+        self._stopping = worker.stopping
+        self._deadline = time.monotonic() + seconds
+
+    def __call__(self, find: Callable[[int], list[int]], act: Callable[[list[int]], int]) -> int:
+        last = done = 0
+        while not self._stopping.is_set() and time.monotonic() < self._deadline:
+            db.reading()
+            if not (ids := find(last)):
+                break
+            done += _in_one_transaction(partial(act, ids))
+            last = ids[-1]
+        return done
+
+
 def forget(_worker: Worker) -> None:
     """Destroy what was kept only for limits."""
     _in_one_transaction(limits.forget_old)
+    _in_one_transaction(proof.forget_expired)
     _in_one_transaction(forget_allowances)
+    _in_one_transaction(trends.forget_old)
+    _in_one_transaction(removals.forget_abandoned)
 
 
 def _in_one_transaction(work: Callable[[], T]) -> T:
@@ -101,6 +203,10 @@ JOBS: dict[str, Callable[[Worker], Any]] = {
     "count": count,
     "end_dead_leases": end_dead_leases,
     "close_campaigns": close_campaigns,
+    "watch": watch_signing,
+    "remove": remove,
+    "expire_and_remind": expire_and_remind,
+    "delete_unconfirmed": delete_unconfirmed,
     "forget": forget,
 }
 
@@ -219,6 +325,9 @@ def drain(app: Flask) -> Counter[str]:
 
     end_dead_leases(worker)
     close_campaigns(worker)
+    watch_signing(worker, math.inf)
+    remove(worker, math.inf)
+    totals.update(expire_and_remind(worker, math.inf))
     worker.keep_leases(app)
     threads = [
         threading.Thread(target=send, name=f"sender-{n}") for n in range(current_app.config["ACTIONKIT"].worker_senders)
@@ -231,6 +340,7 @@ def drain(app: Flask) -> Counter[str]:
     if faults:
         raise faults[0]
     totals["counted"] = count(worker)
+    totals["deleted"] = delete_unconfirmed(worker, math.inf)
     forget(worker)
     totals["still queued"] = db.session.execute(
         sa.select(sa.func.count()).where(Outgoing.state == State.QUEUED)

@@ -13,11 +13,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from actionkit.gunicorn_settings import threads, workers
 from bench import load
 
 ROOT = Path(__file__).resolve().parents[1]
-PROCESSES, THREADS = 2, 8
-"""Of every web server here, the product's and the limit's: those of `make run`."""
 TICKS = os.sysconf("SC_CLK_TCK")
 START_SECONDS = 30
 STOP_SECONDS = 35
@@ -29,19 +28,21 @@ WebServer = Callable[[int, str], list[str]]
 
 
 def gunicorn(port: int, application: str) -> list[str]:
-    """As `make run` starts it (actionkit/serve.py)."""
-    return [
-        *(sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}"),
-        *("--workers", str(PROCESSES), "--threads", str(THREADS), "--worker-class", "gthread"),
-        *("--graceful-timeout", "20", "--log-level", "error", "--no-control-socket", application),
-    ]
+    """As the product is served: see actionkit/gunicorn_settings.py."""
+    settings = "python:actionkit.gunicorn_settings"
+    return [sys.executable, "-m", "gunicorn", "--config", settings, "--bind", f"127.0.0.1:{port}", application]
+
+
+def gthread(port: int, application: str) -> list[str]:
+    """The same with gunicorn's own worker class instead of the product's."""
+    return [*gunicorn(port, application)[:-1], "--worker-class", "gthread", application]
 
 
 def granian(port: int, application: str) -> list[str]:
     """The same processes and threads; not a dependency: see docs/decisions/0004-wsgi-server.md."""
     return [
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)),
-        *("--workers", str(PROCESSES), "--blocking-threads", str(THREADS), "--log-level", "error", application),
+        *("--workers", str(workers), "--blocking-threads", str(threads), "--log-level", "error", application),
     ]
 
 
@@ -122,7 +123,8 @@ def serving(application: str, environ: Environ, web_server: WebServer = gunicorn
 
 
 def _is_healthy(port: int) -> bool:
-    return load.run(port, load.get("/healthz", port), seconds=0, connections=1).statuses[200] == 1
+    """So many connections at once that every process has some, where each has its own queue."""
+    return load.run(port, load.get("/healthz", port), seconds=0, connections=16).statuses == {200: 16}
 
 
 @contextlib.contextmanager

@@ -160,6 +160,7 @@ def robots() -> Response:
         "Disallow: /staff/",
         "Disallow: /confirm/",
         "Disallow: /withdraw/",
+        "Disallow: /unsubscribe/",
         f"Sitemap: {absolute_url(url_for('campaigns.sitemap'))}",
     ]
     return pages.public(make_response("\n".join(lines) + "\n"), "text/plain; charset=utf-8")

@@ -141,6 +141,7 @@ def _store_campaign(record: CampaignRecord) -> None:
             is_letter_editable=record.is_letter_editable,
             letters_per_hour=record.letters_per_hour,
             reply_to=record.reply_to,
+            shows_removed=record.shows_removed,
         )
         _store_ending(stored, record, is_new)
         for language, text in record.texts.items():

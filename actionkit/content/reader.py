@@ -61,6 +61,7 @@ class CampaignRecord:
     is_letter_editable: bool
     letters_per_hour: int | None
     reply_to: ReplyTo
+    shows_removed: bool
     officials: list[str]
     texts: dict[str, TextRecord]
 
@@ -267,6 +268,7 @@ def _campaign(slug: str, name: str, text: str) -> CampaignRecord:
         is_letter_editable=fields.take("letter_editable", read.yes_no, False),
         letters_per_hour=fields.take_optional("letters_per_hour", read.whole),
         reply_to=fields.take("reply_to", read.one_of(ReplyTo), ReplyTo.SUPPORTER),
+        shows_removed=fields.take("shows_removed", read.yes_no, False),
         officials=[str(item) for item in fields.take_list("officials")],
         texts={language: _campaign_text(fields, body, line)},
     )

@@ -12,8 +12,16 @@ from actionkit import db
 from actionkit.delivery.models import Group, Lane, Outgoing, Recipient, State
 
 
-def put(kind: str, subject_id: int, recipients: Iterable[str], *, group: str = "", lane: Lane = Lane.FAST) -> None:
-    """Queue one mail to each recipient key, in the transaction at hand.
+def put(
+    kind: str,
+    subject_id: int,
+    recipients: Iterable[str],
+    *,
+    group: str = "",
+    lane: Lane = Lane.FAST,
+    not_before: dt.datetime | None = None,
+) -> None:
+    """Queue one mail to each recipient key, in the transaction at hand; due now or at `not_before`.
 
     What is there already (same kind, subject and recipient) stays as it is, except that a
     cancelled one is queued again: it never left.
@@ -28,7 +36,7 @@ def put(kind: str, subject_id: int, recipients: Iterable[str], *, group: str = "
             "recipient_key": key,
             "group_key": group,
             "lane": lane.value,
-            "not_before": moment,
+            "not_before": not_before or moment,
             "created_at": moment,
         }
         for key in recipients
@@ -64,14 +72,37 @@ _add = db.prepared(_add_or_revive)
 _know = db.prepared(lambda insert: insert(Recipient.__table__).on_conflict_do_nothing())
 
 
-def cancel(kind: str, subject_id: int) -> int:
+Subjects = sa.Select[int]
+"""A query for the ids of subjects, which may be very many; what they are is the feature's business."""
+
+
+def cancel(kind: str, subjects: int | Subjects) -> int:
     """Stop the mails of this kind and subject that have not begun to leave; how many."""
+    mine = Outgoing.subject_id == subjects if isinstance(subjects, int) else Outgoing.subject_id.in_(subjects)
     return db.rows_changed(
         sa.update(Outgoing)
-        .where(Outgoing.kind == kind, Outgoing.subject_id == subject_id)
+        .where(Outgoing.kind == kind, mine)
         .where(Outgoing.state.in_([State.QUEUED, State.HELD, State.FROZEN, State.FAILED]))
         .values(state=State.CANCELLED, ended_at=db.now())
     )
+
+
+def revive(kind: str, subjects: Subjects) -> int:
+    """Queue again the mails of this kind and these subjects that were cancelled; how many.
+
+    One that may have left, since the mail server fell silent, stays cancelled.
+    """
+    return db.rows_changed(
+        sa.update(Outgoing)
+        .where(Outgoing.kind == kind, Outgoing.subject_id.in_(subjects))
+        .where(Outgoing.state == State.CANCELLED, ~Outgoing.is_maybe_twice)
+        .values(state=State.QUEUED, not_before=db.now(), ended_at=None)
+    )
+
+
+def forget(kinds: Iterable[str], subjects: Subjects) -> None:
+    """Delete the mails of these kinds and subjects from the ledger, and what is known of each try."""
+    db.rows_changed(sa.delete(Outgoing).where(Outgoing.kind.in_(kinds), Outgoing.subject_id.in_(subjects)))
 
 
 def send_again(outgoing_id: int) -> bool:

@@ -94,6 +94,11 @@ def queue_letters(campaign: Campaign, signature_id: int) -> None:
     )
 
 
-def stop_letters(signature_id: int) -> int:
-    """Cancel this signature's letters that have not left; how many."""
-    return outbox.cancel(LETTER, signature_id)
+def queue_letters_again(signatures: outbox.Subjects) -> int:
+    """Queue the letters of these signatures that were cancelled and have not left, and no other; how many."""
+    return outbox.revive(LETTER, signatures)
+
+
+def stop_letters(signatures: int | outbox.Subjects) -> int:
+    """Cancel the letters of this signature, or of those that a query finds, which have not left; how many."""
+    return outbox.cancel(LETTER, signatures)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from actionkit import db
 from actionkit.campaigns.models import Campaign
+from actionkit.signing import milestones
 from actionkit.signing.models import (
     CampaignCount,
     CountBucket,
@@ -25,6 +27,12 @@ from actionkit.signing.models import (
 
 BATCH = 5_000
 
+BY_STAFF = "taken out by staff"
+BY_RULE = "taken out by a rule"
+WITHDRAWN_AFTER = "taken out, then withdrawn by its owner"
+REMOVED = (BY_STAFF, BY_RULE, WITHDRAWN_AFTER)
+"""Reasons of signatures that staff took out; those that had been confirmed are counted as removed."""
+
 Bucket = tuple[dt.datetime, str]
 """(hour, country)"""
 
@@ -33,11 +41,39 @@ def hour_of(at: dt.datetime) -> dt.datetime:
     return at.replace(minute=0, second=0, microsecond=0)
 
 
-def leave_trace(campaign_id: int, at: dt.datetime, country: str, delta: int) -> None:
-    """Say, in the transaction at hand, that a signature confirmed at `at` counts or no longer counts."""
-    db.session.execute(
-        sa.insert(CountTrace).values(campaign_id=campaign_id, hour=hour_of(at), country=country, delta=delta)
-    )
+@dataclass(frozen=True)
+class Trace:
+    """A signature confirmed at `at` counts from now on (+1), or no longer (-1).
+
+    `removed` is +1 where staff took it out, and -1 where they put it back.
+    """
+
+    campaign_id: int
+    at: dt.datetime
+    country: str
+    delta: int
+    removed: int = 0
+
+
+def leave_trace(campaign_id: int, at: dt.datetime, country: str, delta: int, removed: int = 0) -> None:
+    """Say one `Trace`, in the transaction at hand."""
+    leave_traces([Trace(campaign_id, at, country, delta, removed)])
+
+
+def leave_traces(traces: Sequence[Trace]) -> None:
+    """Say many at once, in the transaction at hand."""
+    if traces:
+        rows = [
+            {
+                "campaign_id": trace.campaign_id,
+                "hour": hour_of(trace.at),
+                "country": trace.country,
+                "delta": trace.delta,
+                "removed": trace.removed,
+            }
+            for trace in traces
+        ]
+        db.session.execute(sa.insert(CountTrace), rows)
 
 
 def add_up(most: int = BATCH) -> int:
@@ -47,32 +83,46 @@ def add_up(most: int = BATCH) -> int:
     job that dies in the middle has added nothing.
     """
     traces = db.session.execute(
-        sa.select(CountTrace.id, CountTrace.campaign_id, CountTrace.hour, CountTrace.country, CountTrace.delta)
+        sa.select(
+            CountTrace.id,
+            CountTrace.campaign_id,
+            CountTrace.hour,
+            CountTrace.country,
+            CountTrace.delta,
+            CountTrace.removed,
+        )
         .order_by(CountTrace.id)
         .limit(most)
         .with_for_update(skip_locked=True)
     ).all()
     totals: Counter[int] = Counter()
+    removed: Counter[int] = Counter()
     buckets: Counter[tuple[int, dt.datetime, str]] = Counter()
     for trace in traces:
         totals[trace.campaign_id] += trace.delta
+        removed[trace.campaign_id] += trace.removed
         buckets[trace.campaign_id, trace.hour, trace.country] += trace.delta
     # In one order everywhere, so that two jobs wait for each other and never in a ring.
     for key, delta in sorted(buckets.items()):
         _add_to_bucket(*key, delta)
     for campaign_id, delta in sorted(totals.items()):
-        _add_to_total(campaign_id, delta)
+        _add_to_total(campaign_id, delta, removed[campaign_id])
+    milestones.stamp(totals)
     if traces:
         db.session.execute(sa.delete(CountTrace).where(CountTrace.id.in_([trace.id for trace in traces])))
     return len(traces)
 
 
-def _add_to_total(campaign_id: int, delta: int) -> None:
-    added = db.insert(CampaignCount).values(campaign_id=campaign_id, total=delta, as_of=db.now())
+def _add_to_total(campaign_id: int, delta: int, removed: int = 0) -> None:
+    added = db.insert(CampaignCount).values(campaign_id=campaign_id, total=delta, removed=removed, as_of=db.now())
     db.session.execute(
         added.on_conflict_do_update(
             index_elements=["campaign_id"],
-            set_={"total": CampaignCount.total + delta, "as_of": db.now()},
+            set_={
+                "total": CampaignCount.total + delta,
+                "removed": CampaignCount.removed + removed,
+                "as_of": db.now(),
+            },
         )
     )
 
@@ -93,6 +143,12 @@ def totals(campaign_ids: list[int] | None = None) -> dict[int, int]:
     if campaign_ids is not None:
         wanted = wanted.where(CampaignCount.campaign_id.in_(campaign_ids))
     return {row.campaign_id: row.total for row in db.session.execute(wanted)}
+
+
+def removed_total(campaign_id: int) -> int:
+    """Signatures that counted until staff took them out, as of the last count."""
+    stored = db.session.scalar(sa.select(CampaignCount.removed).where(CampaignCount.campaign_id == campaign_id))
+    return stored or 0
 
 
 @dataclass(frozen=True)
@@ -122,6 +178,13 @@ class Difference:
     stored: int
     counted: int
     wrong_buckets: int
+    stored_removed: int = 0
+    counted_removed: int = 0
+
+    @property
+    def is_any(self) -> bool:
+        """Whether there is a difference at all."""
+        return bool(self.wrong_buckets or self.stored != self.counted or self.stored_removed != self.counted_removed)
 
 
 def recount(slug: str | None = None) -> list[Difference]:
@@ -139,18 +202,21 @@ def recount(slug: str | None = None) -> list[Difference]:
     for campaign_id, difference, wrong in found:
         for (hour, country), delta in sorted(wrong.items()):
             _add_to_bucket(campaign_id, hour, country, delta)
-        if difference.counted != difference.stored:
-            _add_to_total(campaign_id, difference.counted - difference.stored)
-    return [difference for _id, difference, wrong in found if wrong or difference.counted != difference.stored]
+        if difference.is_any:  # a new count, whatever it adds
+            missing_removed = difference.counted_removed - difference.stored_removed
+            _add_to_total(campaign_id, difference.counted - difference.stored, missing_removed)
+    milestones.stamp([campaign_id for campaign_id, difference, _wrong in found if difference.counted])
+    return [difference for _id, difference, _wrong in found if difference.is_any]
 
 
 def _difference(campaign_id: int, slug: str) -> tuple[Difference, dict[Bucket, int]]:
     with db.snapshot() as moment:
         counted = _counted_buckets(moment, campaign_id)
         stored = _stored_buckets(moment, campaign_id)
-        total = _stored_total(moment, campaign_id)
+        total, stored_removed = _stored_total(moment, campaign_id)
+        counted_removed = moment.execute(_counted_removed, {"campaign_id": campaign_id}).scalar_one()
     wrong = {key: counted[key] - stored[key] for key in counted | stored if counted[key] != stored[key]}
-    return Difference(slug, total, counted.total(), len(wrong)), wrong
+    return Difference(slug, total, counted.total(), len(wrong), stored_removed, counted_removed), wrong
 
 
 def _counted_buckets(moment: sa.Connection, campaign_id: int) -> Counter[Bucket]:
@@ -176,7 +242,27 @@ def _stored_buckets(moment: sa.Connection, campaign_id: int) -> Counter[Bucket]:
     return stored
 
 
-def _stored_total(moment: sa.Connection, campaign_id: int) -> int:
-    total = moment.scalar(sa.select(CampaignCount.total).where(CampaignCount.campaign_id == campaign_id))
-    traced = moment.scalar(sa.select(sa.func.sum(CountTrace.delta)).where(CountTrace.campaign_id == campaign_id))
-    return int(total or 0) + int(traced or 0)
+_counted_removed = (
+    sa.select(sa.func.count())
+    .select_from(Signature)
+    .where(
+        Signature.campaign_id == sa.bindparam("campaign_id"),
+        Signature.state == SignatureState.INVALIDATED,
+        Signature.state_reason.in_(REMOVED),
+        Signature.confirmed_at.is_not(None),
+    )
+)
+
+
+def _stored_total(moment: sa.Connection, campaign_id: int) -> tuple[int, int]:
+    """Confirmed ones and removed ones, what waits to be added up included."""
+    stored = moment.execute(
+        sa.select(CampaignCount.total, CampaignCount.removed).where(CampaignCount.campaign_id == campaign_id)
+    ).one_or_none()
+    traced = moment.execute(
+        sa.select(sa.func.sum(CountTrace.delta), sa.func.sum(CountTrace.removed)).where(
+            CountTrace.campaign_id == campaign_id
+        )
+    ).one()
+    total, removed = stored or (0, 0)
+    return int(total) + int(traced[0] or 0), int(removed) + int(traced[1] or 0)

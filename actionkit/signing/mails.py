@@ -1,4 +1,4 @@
-"""Rendering the two mails of a signature: the confirmation, and the letter to an official."""
+"""Rendering the mails of a signature: the confirmation, reminders of it, and the letter to an official."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from flask import render_template
 from flask_babel import force_locale
 
 from actionkit import db, languages
-from actionkit.campaigns.models import LetterMode, Official, ReplyTo
+from actionkit.campaigns.models import LetterMode, Official, Phase, ReplyTo
 from actionkit.delivery.renderers import CannotBeSent, Item, Mail, NotToBeSent
 from actionkit.letters.compose import NoLetter, compose
 from actionkit.letters.operations import version_seen
 from actionkit.security import absolute_url, make_token, path_of
+from actionkit.signing import unsubscribe
 from actionkit.signing.models import Signature, SignatureState, Submission
 from actionkit.signing.operations import Signed, find_submission, is_superseded, sender_of
 
@@ -31,6 +32,10 @@ def withdraw_path(signature: Signature) -> str:
     return path_of("signing.withdraw_page", token=token)
 
 
+_NOT_TO_BE_CONFIRMED = (SignatureState.INVALIDATED, SignatureState.HELD, SignatureState.EXPIRED)
+_AUTOMATIC = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
+
+
 def confirmation(item: Item) -> Mail:
     """The mail with the one link. For a signature that is confirmed already it says so."""
     signed = find_submission(Submission.id == item.subject_id)
@@ -38,7 +43,7 @@ def confirmation(item: Item) -> Mail:
         raise NotToBeSent("the signature is gone")
     signature, submission, campaign = signed.signature, signed.submission, signed.campaign
     is_confirmed = signature.state == SignatureState.CONFIRMED
-    if signature.state in (SignatureState.INVALIDATED, SignatureState.HELD) or is_superseded(signed):
+    if signature.state in _NOT_TO_BE_CONFIRMED or is_superseded(signed):
         raise NotToBeSent(f"the signature is {signature.state}")
     if not is_confirmed and not campaign.can_confirm():
         raise NotToBeSent("the campaign has ended")
@@ -56,7 +61,36 @@ def confirmation(item: Item) -> Mail:
         subject=subject,
         text=text,
         language=languages.interface_locale(submission.language),
-        headers={"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"},
+        headers=_AUTOMATIC,
+    )
+
+
+def reminder(item: Item) -> Mail:
+    """The link once more, to who has not confirmed yet; with a way to have no more of these."""
+    signed = find_submission(Submission.id == item.subject_id)
+    if signed is None or not signed.submission.email:
+        raise NotToBeSent("the signature is gone")
+    signature, submission, campaign = signed.signature, signed.submission, signed.campaign
+    if signature.state != SignatureState.PENDING:
+        raise NotToBeSent(f"the signature is {signature.state}")
+    if campaign.phase() is not Phase.OPEN:
+        raise NotToBeSent("the campaign has ended")
+    if unsubscribe.is_stopped(signature.canonical_email):
+        raise NotToBeSent("the owner of the address wants no reminders")
+    subject, text = _rendered(
+        "mail/reminder.txt",
+        submission.language,
+        campaign=campaign,
+        text=campaign.text_in(submission.language),
+        link=absolute_url(confirm_path(submission, item.first_tried_at)),
+        unsubscribe_link=unsubscribe.link(submission),
+    )
+    return Mail(
+        to=("", submission.email),
+        subject=subject,
+        text=text,
+        language=languages.interface_locale(submission.language),
+        headers=_AUTOMATIC | unsubscribe.headers(submission),
     )
 
 

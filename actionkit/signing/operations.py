@@ -29,6 +29,8 @@ from actionkit.signing.models import (
 CONFIRMATION = "confirmation"
 """The kind of these rows in the ledger; their subject is the submission."""
 
+REFUSED_BY_OWNER = "refused by the owner of the address"
+
 CONFIRM_WITHIN = dt.timedelta(days=7)
 BETWEEN_MAILS = dt.timedelta(minutes=10)
 ALLOWANCE_WINDOW = dt.timedelta(hours=24)
@@ -41,9 +43,17 @@ class NotOpen(ActionError):
 
 
 class TooLate(ActionError):
-    """The link was genuine and has run out."""
+    """The link was genuine, and what it was for is over."""
 
     code = 410
+
+
+class LinkRanOut(TooLate):
+    """Its time is over, but what it was for is not: its owner may have a new one."""
+
+    def __init__(self, message: str, signed: Signed) -> None:
+        super().__init__(message)
+        self.signed = signed
 
 
 class Confirmed(StrEnum):
@@ -113,7 +123,7 @@ def sign(campaign: Campaign, signing: Signing, address: str, held_because: str =
     ).scalar()
     if signature_id is not None:
         submission_id = _add_submission(signature_id, signing, moment)
-        if not held_because and _use_allowance(address, moment):
+        if not held_because and use_allowance(address, moment):
             outbox.put(CONFIRMATION, submission_id, [f"submission:{submission_id}:1"])
         return
     known = connection.execute(_find_signature, {"campaign_id": campaign.id, "address": address}).one()
@@ -127,7 +137,7 @@ def sign(campaign: Campaign, signing: Signing, address: str, held_because: str =
     if known.state == SignatureState.EXPIRED:
         _begin_anew(known.id, state, held_because, moment)
         is_held = bool(held_because)
-    if not is_held and _may_mail(known.id, address, moment):
+    if not is_held and may_mail(known.id, address, moment):
         # A mail about a confirmed signature is one more of the same kind: see mails.confirmation.
         number = outbox.count(CONFIRMATION, submission_id) + 1
         outbox.put(CONFIRMATION, submission_id, [f"submission:{submission_id}:{number}"])
@@ -160,7 +170,7 @@ def _add_submission(signature_id: int, signing: Signing, moment: dt.datetime) ->
     return int(db.session.connection().execute(_insert_submission(), values).scalar_one())
 
 
-def _may_mail(signature_id: int, address: str, moment: dt.datetime) -> bool:
+def may_mail(signature_id: int, address: str, moment: dt.datetime) -> bool:
     """Whether a mail about this signature may go to its address now, and if so, that it did.
 
     Two conditional updates, so that of simultaneous posts one wins: ten minutes since the last
@@ -172,7 +182,7 @@ def _may_mail(signature_id: int, address: str, moment: dt.datetime) -> bool:
         .where(sa.or_(Signature.mailed_at.is_(None), Signature.mailed_at <= moment - BETWEEN_MAILS))
         .values(mailed_at=moment)
     )
-    return bool(won) and _use_allowance(address, moment)
+    return bool(won) and use_allowance(address, moment)
 
 
 _use_one_mail = db.prepared(
@@ -193,7 +203,7 @@ _use_one_mail = db.prepared(
 )
 
 
-def _use_allowance(address: str, moment: dt.datetime) -> bool:
+def use_allowance(address: str, moment: dt.datetime) -> bool:
     """Take one of the address's three mails in 24 hours; False if it has had them."""
     parameters = {"address": address, "moment": moment, "window": moment - ALLOWANCE_WINDOW}
     return db.session.connection().execute(_use_one_mail(), parameters).first() is not None
@@ -248,20 +258,24 @@ def erased_text() -> str:
 
 
 def refuse_if_too_late(signed: Signed, issued_at: dt.datetime) -> None:
-    """Raise `TooLate` for a link older than seven days, or a day after the campaign's end.
+    """Raise `TooLate` for a link older than seven days (`LinkRanOut`), or a day after the campaign's end.
 
     One that has been used is never too late: it goes on showing what was confirmed.
     """
-    moment = db.now()
     if signed.signature.state == SignatureState.CONFIRMED:
         return
+    refuse_if_over(signed)
+    if signed.signature.state == SignatureState.EXPIRED or db.now() - issued_at > CONFIRM_WITHIN:
+        raise LinkRanOut(gettext("This link has run out after seven days."), signed)
+
+
+def refuse_if_over(signed: Signed) -> None:
+    """Raise `TooLate` where no link, however new, could confirm this submission."""
     if signed.signature.state == SignatureState.INVALIDATED:
         raise TooLate(gettext("This signature has been taken out. It does not count, and nothing more is sent."))
     if is_superseded(signed):
         raise TooLate(gettext("You have withdrawn this signature. It is not counted."))
-    if moment - issued_at > CONFIRM_WITHIN:
-        raise TooLate(gettext("This link has run out after seven days. Sign again, and a new one is sent to you."))
-    if not signed.campaign.can_confirm(moment):
+    if not signed.campaign.can_confirm(db.now()):
         raise TooLate(gettext("The campaign has ended, so this signature can no longer be confirmed."))
 
 
@@ -315,11 +329,11 @@ def confirm(signed: Signed) -> Confirmed:
 
 def refuse(signed: Signed) -> None:
     """ "I did not sign this": the owner of the address takes the signature out for good."""
-    taken_out = {"state": SignatureState.INVALIDATED, "state_reason": "refused by the owner of the address"}
+    taken_out = {"state": SignatureState.INVALIDATED, "state_reason": REFUSED_BY_OWNER}
     signature = signed.signature
     while not _take_out(signature, **taken_out):
-        signature = _as_it_is(signature)  # it was confirmed or withdrawn a moment ago
-        if signature.state == SignatureState.INVALIDATED:
+        signature = _as_it_is(signature)  # it was confirmed, withdrawn or taken out a moment ago
+        if signature.state_reason == REFUSED_BY_OWNER:
             return
 
 
@@ -334,7 +348,7 @@ def release(signature: Signature) -> bool:
         .where(Signature.confirmed_at.is_(None))
         .values(state=SignatureState.PENDING, state_reason="")
     )
-    if moved and _may_mail(signature.id, signature.canonical_email, db.now()):
+    if moved and may_mail(signature.id, signature.canonical_email, db.now()):
         latest = db.session.execute(
             sa.select(sa.func.max(Submission.id)).where(Submission.signature_id == signature.id)
         ).scalar_one()
@@ -343,17 +357,27 @@ def release(signature: Signature) -> bool:
 
 
 def take_out(signature: Signature) -> bool:
-    """Staff judged that this is no genuine signature; False if it changed meanwhile."""
-    return _take_out(signature, state=SignatureState.INVALIDATED, state_reason="taken out by staff")
+    """Staff judged that this is no genuine signature; False if it changed meanwhile.
+
+    Many at once, and the way back: see `signing.taking_out`.
+    """
+    return _take_out(signature, state=SignatureState.INVALIDATED, state_reason=counting.BY_STAFF)
 
 
 def withdraw(signature: Signature) -> bool:
     """Stop counting a signature and stop its letters that have not left; False if it was done before."""
-    if signature.state not in (SignatureState.CONFIRMED, SignatureState.HELD):
-        return False
     moment = db.now()
-    if not _take_out(signature, state=SignatureState.WITHDRAWN, withdrawn_at=moment):
-        return False
+    while True:
+        if signature.state in (SignatureState.CONFIRMED, SignatureState.HELD):
+            values: dict[str, object] = {"state": SignatureState.WITHDRAWN, "withdrawn_at": moment}
+        elif signature.state_reason in (counting.BY_STAFF, counting.BY_RULE):
+            # It stays out, and does not become one that is withdrawn: that could be signed again.
+            values = {"state_reason": counting.WITHDRAWN_AFTER}
+        else:
+            return False
+        if _take_out(signature, **values):
+            break
+        signature = _as_it_is(signature)  # staff took it out, or put it back, a moment ago
     db.session.execute(
         sa.insert(ConsentWithdrawal).values(signature_id=signature.id, purpose=Purpose.SIGN, withdrawn_at=moment)
     )
@@ -372,22 +396,27 @@ def _take_out(signature: Signature, **values: object) -> bool:
     moved = db.rows_changed(
         sa.update(Signature)
         .where(Signature.id == signature.id, Signature.state == signature.state)
+        .where(Signature.state_reason == signature.state_reason)
         .values({**values, "is_name_public": False})
     )
     if not moved:
         return False  # something else happened to it meanwhile, and counts
-    if signature.state == SignatureState.CONFIRMED:
-        _uncount(signature)
+    if signature.confirmed_at is not None:
+        was_removed = signature.state == SignatureState.INVALIDATED and signature.state_reason in counting.REMOVED
+        is_removed = values.get("state_reason") in counting.REMOVED
+        _uncount(signature, -int(signature.state == SignatureState.CONFIRMED), int(is_removed) - int(was_removed))
     stop_letters(signature.id)
     return True
 
 
-def _uncount(signature: Signature) -> None:
+def _uncount(signature: Signature, delta: int, removed: int) -> None:
+    if not (delta or removed):
+        return
     country = db.session.execute(
         sa.select(Submission.country).where(Submission.id == signature.submission_id)
     ).scalar_one()
     assert signature.confirmed_at is not None
-    counting.leave_trace(signature.campaign_id, signature.confirmed_at, country, -1)
+    counting.leave_trace(signature.campaign_id, signature.confirmed_at, country, delta, removed)
 
 
 STATE_NAMES = {

@@ -1,0 +1,28 @@
+"""Every fault of the rig by its number; a further group is a module and its lines here."""
+
+from __future__ import annotations
+
+from tests.faults import clock, databases, kills, links, network, repeats, upkeep
+from tests.faults.rig import POSTGRESQL, SQLITE, Fault
+
+BOTH = (SQLITE, POSTGRESQL)
+
+FAULTS: dict[str, Fault] = {
+    "F01": Fault(kills.web_worker, BOTH),
+    "F02": Fault(kills.whole_service, BOTH),
+    "F18": Fault(databases.restarted, (POSTGRESQL, SQLITE)),
+    "F19": Fault(databases.paused, (POSTGRESQL,)),
+    "F20": Fault(databases.crowded),
+    "F21": Fault(databases.disk_full),
+    "F22": Fault(clock.leaps),
+    "F24": Fault(repeats.double_click, BOTH),
+    "F25": Fault(repeats.same_person, BOTH),
+    "F26": Fault(links.scanned),
+    "F27": Fault(repeats.confirm_twice, BOTH),
+    "F28": Fault(links.too_late),
+    "F32": Fault(upkeep.upgrade, BOTH),
+    "F33": Fault(upkeep.backup, BOTH),
+    "F34": Fault(network.no_names),
+    "F37": Fault(network.slow_clients),
+    "F39": Fault(links.key_rotated),
+}
