@@ -49,7 +49,10 @@ RENDERERS: dict[str, Renderer] = {
 }
 """Which feature writes which mail: here, where all features are known."""
 
-TICK_EXPIRES_SECONDS = 2
+SHORTEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 2, 60
+"""A tick that no thread took within half of its job's rhythm, but at least and at most so long, is dropped."""
+RARE_SECONDS = 60
+"""A job with a longer rhythm also runs when a worker starts: one that is restarted often must not miss it."""
 DELIVER_SECONDS = 15.0
 PAGES_SECONDS = 30.0
 WATCH_SECONDS = 15.0
@@ -217,8 +220,8 @@ JOBS: dict[str, Callable[[Worker], Any]] = {
 def make_celery(app: Flask) -> Celery:
     """The Celery application with one task per job.
 
-    A tick that waited longer than two seconds is dropped, by Celery when it is received and by
-    `_Job` when a thread takes it: another one has come meanwhile.
+    A tick that waited too long is dropped, by Celery when it is received and by `_Job` when a
+    thread takes it: another one has come meanwhile.
     """
     config: Config = app.config["ACTIONKIT"]
     worker = Worker(RENDERERS)
@@ -280,10 +283,21 @@ def _schedule(senders: int) -> dict[str, dict[str, Any]]:
         f"{name}-{n}": {
             "task": f"actionkit.{name}",
             "schedule": RHYTHM[name],
-            "options": {"expires": TICK_EXPIRES_SECONDS},
+            "options": {"expires": _patience(name)},
         }
         for n, name in enumerate(names)
     }
+
+
+def _patience(name: str) -> float:
+    return min(max(RHYTHM[name] / 2, SHORTEST_WAIT_SECONDS), LONGEST_WAIT_SECONDS)
+
+
+def run_rare_ones(celery: Celery) -> None:
+    """Ask for one run of each job that beat would first run after a while."""
+    for name, seconds in RHYTHM.items():
+        if seconds > RARE_SECONDS:
+            celery.send_task(f"actionkit.{name}", expires=_patience(name))
 
 
 def _transport_options(broker_url: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from celery.beat import EmbeddedService
 from celery.worker import WorkController, state
 from flask import Flask
 
+from actionkit import jobs
 from actionkit.delivery.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,8 @@ log = logging.getLogger(__name__)
 GRACE_SECONDS = 25.0
 """How long a letter in flight may take after SIGTERM; then its connection is cut."""
 HARD_SECONDS = 29.0
-SPARE_THREADS = 3
+SPARE_THREADS = 5
+"""For all other jobs: those that take their time must not keep the count waiting."""
 NAME = "actionkit@localhost"
 
 
@@ -83,6 +85,7 @@ def run(app: Flask, signals: Signals) -> int:
     threading.Thread(target=stop_when_asked, name="stopper", daemon=True).start()
     log.info("worker started", extra={"senders": app.config["ACTIONKIT"].worker_senders})
     beat.start()
+    jobs.run_rare_ones(celery)
     controller.start()
     finished.set()
     died = not worker.stopping.is_set()

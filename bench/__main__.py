@@ -9,7 +9,7 @@ import sys
 
 from bench import million, rows, servers
 from bench.figures import FIGURES
-from bench.ground import ground
+from bench.ground import prepared
 from bench.server import ROOT
 
 RESULTS = ROOT / "bench" / "results" / "latest.json"
@@ -23,9 +23,9 @@ def figures(only: str = "") -> int:
         return 2
     done: list[rows.Row] = []
     print(rows.HEAD)
-    with ground() as place:
+    with prepared() as ground:
         for name, figure in chosen.items():
-            for row in figure(name, place):
+            for row in figure(name, ground):
                 print(rows.line(row), flush=True)
                 done.append(row)
                 rows.keep(done, RESULTS)

@@ -83,4 +83,5 @@ def compare(name: str, *, limit: Side, product: Side, floor: float, aim: float) 
         floor,
         aim,
         round(measured.cpu_ms, 2),
+        round(measured.result.own_us / 1000, 3),
     )

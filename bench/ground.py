@@ -38,8 +38,14 @@ _blocks = itertools.count(1)
 
 
 class Kind(StrEnum):
+    """A database's kind."""
+
     SQLITE = "sqlite"
     POSTGRESQL = "postgresql"
+
+    @property
+    def label(self) -> str:
+        return "SQLite" if self is Kind.SQLITE else "PostgreSQL"
 
 
 def new_numbers() -> int:
@@ -72,7 +78,8 @@ class Installation:
         with app.app_context():
             yield app
             db.session.remove()
-        db.close(app)
+        for engine in app.extensions["database"].values():
+            engine.dispose()
 
 
 @dataclass(frozen=True)
@@ -112,7 +119,7 @@ def _on_postgresql(folder: Path, statement: str) -> None:
 
 
 @contextlib.contextmanager
-def ground() -> Iterator[Ground]:
+def prepared() -> Iterator[Ground]:
     """A folder, with a PostgreSQL server in it as its package sets it up (fsync on)."""
     folder = Path(tempfile.mkdtemp(prefix="actionkit-bench-"))
     folder.chmod(0o755)  # PostgreSQL may run as another user

@@ -25,7 +25,7 @@ from actionkit.signing.counting import recount
 from actionkit.signing.models import CampaignCount, Signature, SignatureState, Submission
 from bench import campaigns, load, plot, tables
 from bench.compare import CLIENTS
-from bench.ground import Installation, Kind, ground
+from bench.ground import Installation, Kind, prepared
 from bench.people import People
 from bench.server import ROOT, free_port, mail_sink, serving, working
 
@@ -91,16 +91,15 @@ def _counted(database: sa.Engine) -> int:
         return int(connection.scalar(sa.select(sa.func.sum(CampaignCount.total))) or 0)
 
 
-def measure(place: Installation, signatures: int, *, has_mails: bool) -> tuple[list[Sample], bool]:
-    """Run it and print what came of it; (samples, whether all is as it must be)."""
-    samples: list[Sample] = []
+def measure(place: Installation, signatures: int, samples: list[Sample], *, has_mails: bool) -> bool:
+    """Run it, adding to `samples`, and print what came of it; whether all is as it must be."""
     with ExitStack() as running:
         mail_port = running.enter_context(mail_sink()) if has_mails else free_port()
         place = place.with_settings(MAIL_SERVER="127.0.0.1", MAIL_PORT=str(mail_port))
-        app = running.enter_context(place.application())
+        running.enter_context(place.application())
         running.enter_context(working(place.environ))
         server = running.enter_context(serving("wsgi:app", place.environ))
-        database: sa.Engine = app.extensions["database"]["reading"]
+        database = sa.create_engine(place.config.database_url)  # with no limit for long questions
         people = People(server.port, campaigns.slug(0), signatures)
         told = time.monotonic()
         for sample in signing(people, database):
@@ -116,7 +115,8 @@ def measure(place: Installation, signatures: int, *, has_mails: bool) -> tuple[l
             print(f"  the last of {_mailed(database):,} mails left {mailed_after:.0f} s later")
         is_right = _is_right(people, database)
         _print_sizes(database)
-    return samples, is_right
+        database.dispose()
+    return is_right
 
 
 def _progress(sample: Sample) -> str:
@@ -168,7 +168,7 @@ def _print_sizes(database: sa.Engine) -> None:
 
 
 def keep(samples: list[Sample], folder: Path, kind: Kind, title: str) -> None:
-    """The samples as `million-KIND.csv`, and what they did a second as `million-KIND.svg`."""
+    """Write the samples as `million-KIND.csv`, and what they did a second as `million-KIND.svg`."""
     folder.mkdir(exist_ok=True)
     with (folder / f"million-{kind}.csv").open("w", newline="") as file:
         writer = csv.writer(file)
@@ -193,12 +193,15 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--mails", action="store_true", help="let the worker send every confirmation to a sink")
     parser.add_argument("--docs", action="store_true", help="keep CSV and plot in docs/images/, not in bench/results/")
     wanted = parser.parse_args(arguments)
-    title = f"{wanted.signatures:,} signatures, confirmed and counted: {wanted.database}"
+    title = f"{wanted.signatures:,} signatures, confirmed and counted: {wanted.database.label}"
     print(title)
-    with ground() as place:
-        content = campaigns.write(place.folder / "content", 1, letters=False)
-        installation = place.installation("million", wanted.database, content)
-        samples, is_right = measure(installation, wanted.signatures, has_mails=wanted.mails)
-    keep(samples, IMAGES if wanted.docs else RESULTS, wanted.database, title)
+    samples: list[Sample] = []
+    with prepared() as ground:
+        content = campaigns.write(ground.folder / "content", 1, letters=False)
+        installation = ground.installation("million", wanted.database, content)
+        try:
+            is_right = measure(installation, wanted.signatures, samples, has_mails=wanted.mails)
+        finally:
+            keep(samples, IMAGES if wanted.docs else RESULTS, wanted.database, title)
     print("  all is as it must be" if is_right else "  SOMETHING IS NOT AS IT MUST BE")
     return 0 if is_right else 1

@@ -62,21 +62,22 @@ def overload(kind: Kind, name: str, ground: Ground) -> Iterable[Row]:
         coming = threading.Thread(target=come)
         coming.start()
         all_came.wait()
-        seconds = _until_normal(server.port, ask, usual.percentile(0.99), answered)
+        seconds = round(_until_normal(server.port, ask, usual.percentile(0.99), answered), 1)
         coming.join()
         crowd = results[0]
         cpu_ms = (server.cpu_seconds() - before) * 1000 / crowd.requests
     stored = len(acknowledged & _stored(place))
     yield Row(
         name,
-        round(seconds, 1),
+        seconds,
         FLOOR_SECONDS,
         round(FLOOR_SECONDS / seconds, 3),
         1.0,
         FLOOR_SECONDS / AIM_SECONDS,
         round(cpu_ms, 2),
+        round(crowd.own_us / 1000, 3),
         f"seconds until normal, where less is better: the ratio is limit ÷ value. {crowd.requests:,} came at "
-        f"{TIMES * usual.rate:,.0f} a second; answers {dict(sorted(crowd.statuses.items()))} (0 = gave up)",
+        f"{TIMES * usual.rate:,.0f} a second and were answered {_in_words(crowd)}",
     )
     yield Row(
         f"{name}-stored",
@@ -86,8 +87,14 @@ def overload(kind: Kind, name: str, ground: Ground) -> Iterable[Row]:
         1.0,
         1.0,
         round(cpu_ms, 2),
+        round(crowd.own_us / 1000, 3),
         f"signatures: acknowledged ones that are stored, beside all acknowledged; {len(acknowledged) - stored} lost",
     )
+
+
+def _in_words(crowd: load.Result) -> str:
+    """ "900 × 303, 60 × 503, 2 × not at all"."""
+    return ", ".join(f"{n:,} × {status or 'not at all'}" for status, n in sorted(crowd.statuses.items(), reverse=True))
 
 
 def _until_normal(port: int, ask: load.Requests, usual_ms: float, answered: load.Answered) -> float:

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from bench.compare import SECONDS, Beside, Measured, Side, measure
 from bench.figures import PAGE, RENDERED, get
-from bench.ground import CAMPAIGN, Ground, Kind, ground, sign
+from bench.ground import CAMPAIGN, Ground, Kind, prepared, sign
 from bench.server import granian, gthread, gunicorn
 
 MISSING = """granian is not here, and is no dependency of actionkit. To measure it:
@@ -36,20 +36,20 @@ def main() -> int:
     if importlib.util.find_spec("granian") is None:
         print(MISSING)
         return 1
-    with ground() as place:
+    with prepared() as ground:
         print(f"| | {' | '.join(server.__name__ for server in IN_TURN)} |")
         print(f"|---|{'---|' * len(IN_TURN)}")
-        for name, side, beside in _subjects(place):
+        for name, side, beside in _subjects(ground):
             _print(name, [measure(replace(side, web_server=web_server), beside) for web_server in IN_TURN])
     return 0
 
 
-def _subjects(place: Ground) -> Iterator[tuple[str, Side, Beside]]:
-    pages = place.installation("pages", Kind.SQLITE)
+def _subjects(ground: Ground) -> Iterator[tuple[str, Side, Beside]]:
+    pages = ground.installation("pages", Kind.SQLITE)
     yield "cached page", Side(pages, get(PAGE)), nullcontext
     yield "rendered page", Side(pages.with_settings(**RENDERED), get(PAGE)), nullcontext
     for kind in Kind:
-        yield f"sign, {kind}", Side(place.installation(f"sign-{kind}", kind), sign), nullcontext
+        yield f"sign, {kind}", Side(ground.installation(f"sign-{kind}", kind), sign), nullcontext
     yield f"cached page beside {SLOW_CLIENTS} slow clients", Side(pages, get(PAGE)), dripping
 
 

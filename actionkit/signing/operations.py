@@ -266,7 +266,7 @@ def refuse_if_too_late(signed: Signed, issued_at: dt.datetime) -> None:
         return
     refuse_if_over(signed)
     if signed.signature.state == SignatureState.EXPIRED or db.now() - issued_at > CONFIRM_WITHIN:
-        raise LinkRanOut(gettext("This link has run out after seven days."), signed)
+        raise LinkRanOut(gettext("This link has run out"), signed)
 
 
 def refuse_if_over(signed: Signed) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +12,7 @@ from actionkit import countries, db, languages, pages
 from actionkit.campaigns.models import Campaign
 from actionkit.campaigns.operations import find_public_campaign
 from actionkit.letters.compose import Sender, compose_all
+from actionkit.letters.models import LetterVersion
 from actionkit.screening import proof
 from actionkit.screening.judge import judge
 from actionkit.security import keep_private, read_form, read_token
@@ -78,16 +78,15 @@ def sign(slug: str) -> Response:
         return thanks  # type: ignore[return-value]
     if not form.is_valid():
         return _refused(campaign, form)
-    signing, address = _signing(campaign, form, texts), form.email.canonical
-    # Writes: whatever else is to be read has been read.
+    # What is read on a connection of its own comes first: while this one writes, it takes no second.
+    version, address = letter_version(campaign, form.version_id), form.email.canonical
     verdict = judge(campaign, address, request.form.get(proof.FIELD, ""))
-    operations.sign(campaign, replace(signing, network=verdict.network), address, verdict.held_because)
+    operations.sign(campaign, _signing(form, texts, version, verdict.network), address, verdict.held_because)
     db.session.commit()
     return thanks  # type: ignore[return-value]
 
 
-def _signing(campaign: Campaign, form: SignForm, texts: dict[Purpose, str]) -> Signing:
-    version = letter_version(campaign, form.version_id)
+def _signing(form: SignForm, texts: dict[Purpose, str], version: LetterVersion | None, network: str) -> Signing:
     return Signing(
         name=form.name.data or "",
         email=form.email.data or "",
@@ -100,6 +99,7 @@ def _signing(campaign: Campaign, form: SignForm, texts: dict[Purpose, str]) -> S
         language=languages.current(),
         letter_version_id=version.id if version else None,
         consent_wording_id=consent.wording_id(Purpose.SIGN, texts[Purpose.SIGN]),
+        network=network,
         seconds_on_form=form.seconds_on_form,
         updates_wording_id=(consent.wording_id(Purpose.UPDATES, texts[Purpose.UPDATES]) if form.updates.data else None),
     )

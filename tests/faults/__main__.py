@@ -22,7 +22,10 @@ def main() -> int:
         parser.error(f"there is no {', '.join(sorted(unknown))}; known are {', '.join(FAULTS)}")
     numbers = asked.numbers or list(FAULTS)
     scale = Scale.SHORT if asked.short else Scale.WHOLE
-    with tempfile.TemporaryDirectory(prefix="actionkit-faults-") as folder, Rig(Path(folder), scale) as rig:
+    with (
+        tempfile.TemporaryDirectory(prefix="actionkit-faults-", ignore_cleanup_errors=True) as folder,
+        Rig(Path(folder), scale) as rig,
+    ):
         held = sum(_run(rig, number, asked.rounds) for number in numbers)
     print(f"{held} of {len(numbers)} faults held")
     return 0 if held == len(numbers) else 1

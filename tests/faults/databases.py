@@ -276,4 +276,4 @@ def _small_disk(round_: Round, site: Site) -> Iterator[Full]:
         yield file, make_full, ballast.unlink
     finally:
         site.stop()
-        subprocess.run(["umount", str(disk)], check=True)
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)  # the killed may not have let go yet

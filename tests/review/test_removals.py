@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import math
 import secrets
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,8 +25,16 @@ from actionkit.review.models import Removal, RemovedSignature
 from actionkit.review.removals import Rule
 from actionkit.signing import counting, operations
 from actionkit.signing.counting import BY_RULE, BY_STAFF, WITHDRAWN_AFTER
-from actionkit.signing.models import CampaignCount, CountBucket, Signature, SignatureState, Submission
+from actionkit.signing.models import (
+    CampaignCount,
+    ConsentWithdrawal,
+    CountBucket,
+    Signature,
+    SignatureState,
+    Submission,
+)
 from actionkit.staff.models import AuditEntry, StaffRole
+from tests.conftest import CONTENT
 from tests.review.conftest import ReviewSite
 from tests.signing.site import ITALY, Site
 from tests.structure.conftest import SignIn, csrf_token
@@ -542,6 +552,36 @@ def test_one_signature_is_put_back(desk: Desk, fill: Fill) -> None:
     assert desk.signatures() == before | {held: now[held], bare: now[bare]}
 
 
+def test_its_owner_has_the_last_word(desk: Desk, fill: Fill) -> None:
+    """What she withdraws or refuses while it is out stays out, whatever staff do."""
+    site = desk.site
+    (withdrawn, refused, unconfirmed) = (*fill("confirmed", 2), *fill("pending", 1))
+    desk.count()
+    stale = {s.id: s for s in site.stored(Signature)}  # as a page had them that was opened before
+    sent = {s.signature_id: s for s in site.stored(Submission)}
+    path = desk.started(domain="mail.stuffed.example")
+    desk.work()
+    assert site.client.post(site.withdraw_path(stale[withdrawn])).status_code == 200
+    assert site.client.post(site.confirm_path(sent[unconfirmed])).status_code == 410
+    with site.app.app_context():
+        operations.refuse(operations.Signed(sent[refused], stale[refused], site.campaign()))
+        assert not operations.withdraw(stale[withdrawn]), "once is enough"
+        db.session.commit()
+    assert [w.signature_id for w in site.stored(ConsentWithdrawal)] == [withdrawn]
+    assert (desk.count(), desk.removed()) == (0, 1), "who says that it was not hers is not one that staff removed"
+    desk.post(f"{path}/undo")
+    desk.work()
+    assert (desk.count(), desk.removed(), site.one(Removal).restored) == (0, 1, 1)
+    now = {i: how[:2] for i, how in desk.signatures().items()}
+    assert now[withdrawn] == ("invalidated", WITHDRAWN_AFTER)
+    assert now[refused] == ("invalidated", operations.REFUSED_BY_OWNER)
+    assert now[unconfirmed] == ("pending", "")
+    page = Page(desk.client.get(path).text)
+    assert "2 were left out: their owners refused or withdrew them" in page.one("main").words
+    assert desk.post(f"{SIGNATURES}/{stale[withdrawn].public_id}/put-back").status_code == 303
+    assert desk.signatures()[withdrawn][0] == "invalidated"
+
+
 def test_staff_take_out_one_that_was_confirmed(site: ReviewSite) -> None:
     """No page does this yet; the numbers know it."""
     site.confirmed()
@@ -554,6 +594,18 @@ def test_staff_take_out_one_that_was_confirmed(site: ReviewSite) -> None:
         assert removals.put_back_one(db.session.scalars(sa.select(Signature)).one())
         db.session.commit()
     assert (desk.count(), desk.removed(), site.state()) == (1, 0, "confirmed")
+
+
+@only_sqlite
+def test_a_campaign_says_in_its_file_whether_the_number_is_shown(site: ReviewSite, tmp_path: Path) -> None:
+    shutil.copytree(CONTENT, tmp_path / "content")
+    file = tmp_path / "content" / "campaigns" / f"{ITALY}.md"
+    for value, expected in (("true", True), ("false", False), ("no", False), ("", False)):
+        text = (CONTENT / "campaigns" / file.name).read_text("utf-8")
+        file.write_text(text.replace("---\n", f"---\nshows_removed: {value}\n", 1), "utf-8")
+        said = site.app.test_cli_runner().invoke(args=["content", "load", str(tmp_path / "content")])
+        assert said.exit_code == 0, said.output
+        assert site.campaign().shows_removed is expected
 
 
 # ---------------------------------------------------------------- who
