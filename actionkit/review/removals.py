@@ -381,9 +381,6 @@ def _take_out(removal: Removal, signature_ids: list[int]) -> int:
     still = _matching(removal.campaign_id, Rule.of(removal.rule), Signature.id.in_(signature_ids))
     befores = taking_out.take_out(list(db.session.scalars(still)), counting.BY_RULE)
     if befores:
-        ids = [before.signature_id for before in befores]
-        # A signature is put back by the removal that took it out last, and by no earlier one.
-        db.rows_changed(sa.delete(RemovedSignature).where(RemovedSignature.signature_id.in_(ids)))
         db.session.execute(
             sa.insert(RemovedSignature),
             [
