@@ -50,3 +50,6 @@ lock: ## write requirements/ anew (needs uv)
 
 bench: $(STAMP) ## the benchmarks, each beside its limit; ONLY=name runs one
 	@$(BIN)/python -m bench $(ONLY)
+
+faults: $(STAMP) ## every fault of the rig in its whole size, three rounds each; ONLY=F03 runs one
+	@$(BIN)/python -m tests.faults $(ONLY)

@@ -1,7 +1,7 @@
 """How the web application is served: `gunicorn --config python:actionkit.gunicorn_settings wsgi:app`.
 
 One place for `make run`, the service files, the benchmarks and the tests; the command line may
-override each of them. Why gunicorn: docs/decisions/0004-the-wsgi-server.md.
+override each of them. Why gunicorn: docs/decisions/0004-wsgi-server.md.
 """
 
 bind = "127.0.0.1:8000"

@@ -359,4 +359,7 @@ def drain(app: Flask) -> Counter[str]:
     totals["still queued"] = db.session.execute(
         sa.select(sa.func.count()).where(Outgoing.state == State.QUEUED)
     ).scalar_one()
+    for rare in ("deleted", "expired", "reminded"):
+        if not totals[rare]:
+            del totals[rare]
     return totals
