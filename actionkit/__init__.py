@@ -24,6 +24,7 @@ from actionkit import (
     remember,
     security,
     text,
+    turnstile,
 )
 from actionkit.campaigns.models import LetterMode, Phase
 from actionkit.campaigns.views import blueprint as campaigns_blueprint
@@ -95,6 +96,7 @@ def create_app(config: Config) -> Flask:
         removals_blueprint,
     ):
         app.register_blueprint(blueprint)
+    turnstile.init_app(app)
     page_cache.init_app(app)
     cli.init_app(app)
     app.extensions["celery"] = jobs.make_celery(app)

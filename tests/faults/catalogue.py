@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults import clock, databases, kills, links, network, repeats, upkeep
+from tests.faults import clock, databases, kills, links, network, repeats, sending, upkeep
 from tests.faults.rig import POSTGRESQL, SQLITE, Fault
 
 BOTH = (SQLITE, POSTGRESQL)
@@ -10,11 +10,15 @@ BOTH = (SQLITE, POSTGRESQL)
 FAULTS: dict[str, Fault] = {
     "F01": Fault(kills.web_worker, BOTH),
     "F02": Fault(kills.whole_service, BOTH),
+    "F03": Fault(sending.worker_killed),
+    "F05": Fault(sending.worker_stopped),
+    "F14": Fault(sending.dropped_after_dot),
     "F18": Fault(databases.restarted, (POSTGRESQL, SQLITE)),
     "F19": Fault(databases.paused, (POSTGRESQL,)),
     "F20": Fault(databases.crowded),
     "F21": Fault(databases.disk_full),
     "F22": Fault(clock.leaps),
+    "F23": Fault(sending.competition),
     "F24": Fault(repeats.double_click, BOTH),
     "F25": Fault(repeats.same_person, BOTH),
     "F26": Fault(links.scanned),

@@ -72,13 +72,12 @@ def leaps(round_: Round) -> None:
         walk = _Walk(round_, site, Clock(site.folder / "clock"), lease)
         site.start_web(round_.scale.pick(1, 2))
         walk.is_in_force()
-        for part in (walk.in_flight, walk.stepping_back, walk.dead_lease, walk.limits, walk.far_ahead):
+        short = (walk.stepping_back, walk.dead_lease, walk.limits)
+        for part in round_.scale.pick(short, (*short, walk.in_flight, walk.far_ahead, walk.sessions)):
             part()
             if round_.broken and round_.scale is Scale.SHORT:
                 return  # each further part would wait in vain as well
             walk.rest()
-        if round_.scale is Scale.WHOLE:
-            walk.sessions()
         for zone, day, end in ENDS[: round_.scale.pick(1, len(ENDS))]:
             walk.closes_once(zone, day, dt.datetime.fromisoformat(end))
         walk.clock.leap(NO_OFFSET)
@@ -186,7 +185,7 @@ class _Walk:
 
     def _expect_mail(self, email: str, otherwise: str, *, mails: int = 1) -> None:
         # Its own lease, one more, the rhythm of looking for ended leases, and what a busy machine needs.
-        seconds = 2 * self.lease + 12
+        seconds = 2 * self.lease + 10
         try:
             wait_until(lambda: len(self.site.sink.to(email)) >= mails, seconds)
         except AssertionError:

@@ -58,7 +58,7 @@ def _restart_postgres(round_: Round, site: Site, signers: Signers, processes: li
         wait_until(lambda: len(signers.thanked()) > 2 * signers.clients, 30, "people to sign")
         round_.rig.postgres.restart_at_once()
         up = time.monotonic()
-        time.sleep(round_.scale.pick(3, 15))
+        time.sleep(round_.scale.pick(2, 15))
     refused = [answer for answer in signers.answers if answer.status == 503]
     round_.injected(len(refused), "requests in the gap")
     round_.expect(all(answer.retry_after for answer in refused), "a 503 without Retry-After")

@@ -92,14 +92,15 @@ def too_late(round_: Round) -> None:
 
     Each is a 410 page in plain words, and nothing is counted. A moment before the limit it works.
     """
+    ages = (dt.timedelta(days=6, hours=23), dt.timedelta(days=7, hours=1))
     with round_.running() as site:
         before = site.confirmed()
-        fresh, old = _mailed_ago(site, dt.timedelta(days=6, hours=23)), _mailed_ago(site, dt.timedelta(days=7, hours=1))
+        in_time, late = _paths_of(site, ["closed-1@example.org", "closed-2@example.org"], "india-water")
         erased = _erased(site)
-        round_.expect(site.post(fresh)[0] == 200, "a link of six days and 23 hours does not work")
+        fresh, old = _mailed_ago(site, ages)
+        round_.expect(site.post(fresh)[0] == 200, f"a link of {ages[0]} does not work")
         _is_over(round_, site, old, "seven days")
         _is_over(round_, site, erased, "erased")
-        in_time, late = (_path_of(site, f"closed-{n}@example.org", "india-water") for n in range(2))
         _close(site, "india-water", dt.timedelta(hours=23))
         round_.expect(site.post(in_time)[0] == 200, "23 hours after the end a link does not work")
         _close(site, "india-water", dt.timedelta(hours=25))
@@ -110,29 +111,31 @@ def too_late(round_: Round) -> None:
         round_.green_again(site)
 
 
-def _path_of(site: Site, email: str, slug: str = SLUG) -> str:
-    """Sign, and take the link from the mail."""
-    status = site.sign(email, slug)
-    assert status == 303, f"signing was answered with {status}"
-    return site.link_of(email)
+def _paths_of(site: Site, emails: list[str], slug: str = SLUG) -> list[str]:
+    """Let these people sign, and take the links from their mails."""
+    for email in emails:
+        status = site.sign(email, slug)
+        assert status == 303, f"signing was answered with {status}"
+    return [site.link_of(email) for email in emails]
 
 
-def _mailed_ago(site: Site, age: dt.timedelta) -> str:
-    """A link that was mailed some time ago: its age counts from the first try to send it."""
-    email = f"ago-{int(age.total_seconds())}@example.org"
-    first = _path_of(site, email)
-    id_ = _signature_id(site, email)
-    wait_until(lambda: _is_sent(site, id_), what="the mail to be recorded")
-    site.query(
-        "UPDATE outgoing SET first_tried_at = :at, not_before = :at, state = 'queued' WHERE kind = 'confirmation'"
-        " AND subject_id IN (SELECT id FROM submissions WHERE signature_id = :id)",
-        at=_stored(site, dt.datetime.now(dt.UTC) - age),
-        id=id_,
-    )
-    wait_until(lambda: len(site.sink.to(email)) == 2, what="the mail of then")
-    again = link_in(site.sink.to(email)[1].text, site.base_url)
-    assert again != first, "the link does not say when it was mailed"
-    return again
+def _mailed_ago(site: Site, ages: tuple[dt.timedelta, ...]) -> list[str]:
+    """Links that were mailed some time ago: their age counts from the first try to send them."""
+    emails = [f"ago-{n}@example.org" for n in range(len(ages))]
+    fresh = _paths_of(site, emails)
+    for email, age in zip(emails, ages, strict=True):
+        id_ = _signature_id(site, email)
+        wait_until(lambda id_=id_: _is_sent(site, id_), what="the mail to be recorded")  # type: ignore[misc]
+        site.query(
+            "UPDATE outgoing SET first_tried_at = :at, not_before = :at, state = 'queued' WHERE kind = 'confirmation'"
+            " AND subject_id IN (SELECT id FROM submissions WHERE signature_id = :id)",
+            at=_stored(site, dt.datetime.now(dt.UTC) - age),
+            id=id_,
+        )
+    wait_until(lambda: all(len(site.sink.to(email)) == 2 for email in emails), what="the mails of then")
+    old = [link_in(site.sink.to(email)[1].text, site.base_url) for email in emails]
+    assert not set(old) & set(fresh), "the links do not say when they were mailed"
+    return old
 
 
 def _signature_id(site: Site, email: str) -> int:
@@ -147,7 +150,7 @@ def _stored(site: Site, moment: dt.datetime) -> object:
 
 def _erased(site: Site) -> str:
     """A link whose signature is gone, with every row that belonged to it."""
-    path = _path_of(site, "erased@example.org")
+    (path,) = _paths_of(site, ["erased@example.org"])
     id_ = _signature_id(site, "erased@example.org")
     wait_until(lambda: _is_sent(site, id_), what="the mail to be recorded")
     for table, which in (
@@ -196,7 +199,7 @@ def key_rotated(round_: Round) -> None:
     with round_.site() as site:
         worker, web = site.start_worker(), site.start_web(workers)
         opened = hidden_fields(site.get(f"/campaigns/{SLUG}")[2])
-        first, second, third = (_path_of(site, f"key-{n}@example.org") for n in range(3))
+        first, second, third = _paths_of(site, [f"key-{n}@example.org" for n in range(3)])
         withdraw = _withdraw_link(site.post(first)[2])
         site.kill(worker)
 

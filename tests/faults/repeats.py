@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 
-from tests.faults.rig import Round, at_once
+from tests.faults.rig import Round, Scale, at_once
 from tests.faults.signers import Answer, post_sign
 from tests.faults.site import SLUG, Site, form
 from tests.journeys.product import wait_until
@@ -81,8 +81,13 @@ def _one_each(round_: Round, site: Site, people: list[str]) -> None:
 
 
 def _mails(site: Site, canonical: str) -> int:
-    """Mails to an address, however its domain is spelled in the envelope."""
-    return sum(mail.rcpt.casefold().encode("idna") == canonical.encode() for mail in list(site.sink.received))
+    """Mails to an address, however it is spelled in the envelope."""
+    return sum(_canonical(mail.rcpt) == canonical for mail in list(site.sink.received))
+
+
+def _canonical(address: str) -> str:
+    local, _at, domain = address.rpartition("@")
+    return f"{local.casefold()}@{domain.casefold().encode('idna').decode()}"
 
 
 def confirm_twice(round_: Round) -> None:
@@ -109,7 +114,8 @@ def confirm_twice(round_: Round) -> None:
         time.sleep(SETTLE_SECONDS)
         round_.twins += _counted(site) - confirmed
         round_.measured["confirmed"] = confirmed - before
-        round_.expect(site.command("recount") == "no difference\n", "the count differs from the signatures")
+        if round_.scale is Scale.WHOLE:
+            round_.expect(site.command("recount") == "no difference\n", "the count differs from the signatures")
         round_.green_again(site)
 
 

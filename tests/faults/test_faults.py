@@ -14,6 +14,8 @@ from tests.faults.rig import Rig, Scale, Verdict
 
 pytestmark = pytest.mark.processes
 
+ROOM = 500_000_000
+"""Bytes; a round takes a few million."""
 NOT_YET = {
     "F19": "psycopg waits for as long as the database stands still",
     "F22": "jobs, leases and limits wait until the clock is where it was before it was set back",
@@ -24,9 +26,10 @@ NOT_YET = {
 
 @pytest.fixture(scope="module")
 def rig() -> Iterator[Rig]:
-    # In memory where that is possible: what is killed here is never the machine.
+    # In memory where there is room: what is killed here is never the machine.
     memory = Path("/dev/shm")
-    folder = Path(tempfile.mkdtemp(prefix="actionkit-faults-", dir=memory if memory.is_dir() else None))
+    has_room = memory.is_dir() and shutil.disk_usage(memory).free > ROOM
+    folder = Path(tempfile.mkdtemp(prefix="actionkit-faults-", dir=memory if has_room else None))
     with Rig(folder, Scale.SHORT) as made:
         yield made
     shutil.rmtree(folder, ignore_errors=True)

@@ -137,7 +137,7 @@ def backup(round_: Round) -> None:
         restored.start_worker()
         restored.start_web(round_.scale.pick(1, 2))
         round_.expect(restored.sign("after-restore@example.org") == 303, "signing does not work after a restore")
-        time.sleep(round_.scale.pick(4, 15))
+        time.sleep(round_.scale.pick(3, 15))
         again = {mail.message_id for mail in list(restored.sink.received)} & {m.message_id for m in site.sink.received}
         round_.twins += len(again)
         round_.expect(not again, f"{len(again)} mails left a second time: a restored installation does not wait")

@@ -21,6 +21,8 @@ NO_NAMES = os.environ.get("RIG_NO_NAMES")
 """A file; while it exists no name resolves."""
 LOOKUPS = os.environ.get("RIG_LOOKUPS", "")
 """A file to which each look-up that was refused is added, with the process that wanted it."""
+READY = "(ready)"
+"""What stands there for a process in which the fault is in force."""
 
 
 # ---------------------------------------------------------------- time of day
@@ -58,6 +60,7 @@ def _replace_time_of(name: str) -> None:
 
 
 def _refuse_names(gone: Path, log: Path) -> None:
+    _note(log, READY)
     for function in ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr"):
         setattr(socket, function, _refusing(getattr(socket, function), gone, log))
 
@@ -66,11 +69,15 @@ def _refusing(look_up: Callable[..., Any], gone: Path, log: Path) -> Callable[..
     def refuse_or_look_up(host: Any, *args: Any, **kwargs: Any) -> Any:
         if _is_number(host) or not gone.exists():
             return look_up(host, *args, **kwargs)
-        with log.open("a") as out:
-            out.write(f"{' '.join(sys.orig_argv)}: {host}\n")
+        _note(log, str(host))
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
     return refuse_or_look_up
+
+
+def _note(log: Path, what: str) -> None:
+    with log.open("a") as out:
+        out.write(f"{' '.join(sys.orig_argv)}: {what}\n")
 
 
 def _is_number(host: object) -> bool:
