@@ -9,7 +9,7 @@ import click
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
-from actionkit import db, doctor, jobs, logs, migrations, serve, worker_process
+from actionkit import db, doctor, freshness, jobs, logs, migrations, serve, worker_process
 from actionkit.campaigns.operations import find_campaign
 from actionkit.content import load as content_load
 from actionkit.content import officials_csv
@@ -61,6 +61,7 @@ def load_content(directory: Path) -> None:
         db.session.rollback()
         raise Failed(str(fault)) from None
     db.session.commit()
+    freshness.published()
     click.echo("loaded " + ", ".join(f"{n} {kind}" for kind, n in totals.items()))
 
 

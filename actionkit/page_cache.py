@@ -63,6 +63,8 @@ class _Page:
     headers: list[tuple[str, str]]
     rule: str
     fresh_until: float
+    is_live: bool = False
+    """A number that changes, which is never shown stale."""
     is_renewed: bool = False
     etag: str = ""
     packed: tuple[list[tuple[str, str]], bytes] | None = None
@@ -110,7 +112,7 @@ class Shelf:
             self.kept.move_to_end(key)
             if moment < page.fresh_until:
                 return page
-            if page.is_renewed and moment < page.fresh_until + STALE_SECONDS:
+            if page.is_renewed and not page.is_live and moment < page.fresh_until + STALE_SECONDS:
                 return page
             page.is_renewed = True
             return None
@@ -122,14 +124,19 @@ class Shelf:
             while len(self.kept) > MOST_KEPT:
                 self.kept.popitem(last=False)
 
-    def failed(self, key: Key, *, is_down: bool = False) -> _Page | None:
-        """The page could not be rendered: the next caller tries again. The old one, if we are down."""
+    def failed(self, key: Key) -> _Page | None:
+        """We are unwell: the next caller tries again. The old page, if there is one that may be shown."""
         with self.lock:
             page = self.kept.get(key)
             if page is None:
                 return None
             page.is_renewed = False
-            return page if is_down and time.monotonic() < page.fresh_until + DOWN_SECONDS else None
+            return None if page.is_live or time.monotonic() > page.fresh_until + DOWN_SECONDS else page
+
+    def drop(self, key: Key) -> None:
+        """The page is no more what it was: taken away, or not for keeping any longer."""
+        with self.lock:
+            self.kept.pop(key, None)
 
 
 # ---------------------------------------------------------------- the middleware
@@ -161,6 +168,8 @@ class PageCache:
         query: str = environ.get("QUERY_STRING", "")
         if not path.isascii() or "HTTP_COOKIE" in environ:  # the bytes of both are checked there
             return None
+        if environ.get("SCRIPT_NAME"):  # its links would begin with it, for everyone
+            return None
         if self.hosts and not host_is_trusted(environ.get("HTTP_HOST"), self.hosts):
             return None
         if not query:
@@ -190,12 +199,15 @@ class PageCache:
         if _ALLOWED in environ:
             seconds, rule = environ[_ALLOWED]
             until = time.monotonic() + (self.shelf.seconds if seconds is None else min(seconds, self.shelf.seconds))
-            page = _Page(_whole(body), said[1], rule, until)
+            page = _Page(_whole(body), said[1], rule, until, is_live=seconds is not None)
             self.shelf.keep(key, page)
             return _answer(page, environ, start_response, None)
-        if old := self.shelf.failed(key, is_down=said[0][:1] == "5"):
-            _whole(body)
-            return _answer(old, environ, start_response, began)
+        if said[0][:1] == "5":
+            if old := self.shelf.failed(key):
+                _whole(body)
+                return _answer(old, environ, start_response, began)
+        elif environ["REQUEST_METHOD"] == "GET":
+            self.shelf.drop(key)
         start_response(*said)
         return body
 

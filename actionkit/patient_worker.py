@@ -23,43 +23,94 @@ import time
 from functools import partial
 from typing import Any
 
+from gunicorn import util
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 ARRIVE_WITHIN_SECONDS = 20
 LARGEST_HEAD = 65_536
 """Bytes. gunicorn refuses a longer one, so it need not be waited for."""
 LARGEST_WAITED_FOR = 1_100_000
-"""Bytes of head and body. More is refused by the application before it reads any of it."""
+"""Bytes of head and body. The application takes a megabyte and says so itself; more is refused here."""
 MOST_WAITING = 300
 """Requests in a process, with a thread or waiting for one."""
 
-BUSY_PAGE = (
-    b"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-    b"<title>Please try again in a minute</title><h1>Please try again in a minute</h1>"
-    b"<p>Very many people are here at this moment. Nothing was stored; please send it again in a minute."
+LEAVE_WITHIN_SECONDS = 2
+"""How long a client may take to close after an answer that ends the connection."""
+PIECE_SECONDS = 60
+"""A thread that writes to a slow client, or has to read after all, does not wait longer for one piece."""
+
+
+def _answer(status: str, title: str, text: str, more: str = "") -> bytes:
+    """A whole answer that ends the connection, with a small page of its own."""
+    page = (
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
+        f"<title>{title}</title><h1>{title}</h1><p>{text}"
+    )
+    return (
+        f"HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nCache-Control: no-store\r\n{more}"
+        "X-Content-Type-Options: nosniff\r\nContent-Security-Policy: default-src 'none'\r\n"
+        f"Connection: close\r\nContent-Length: {len(page)}\r\n\r\n{page}"
+    ).encode()
+
+
+BUSY = _answer(
+    "503 Service Unavailable",
+    "Please try again in a minute",
+    "Very many people are here at this moment. Nothing was stored; please send it again in a minute.",
+    "Retry-After: 10\r\n",
 )
-BUSY = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/html; charset=utf-8\r\nCache-Control: no-store\r\n"
-    b"Retry-After: 10\r\nX-Content-Type-Options: nosniff\r\nContent-Security-Policy: default-src 'none'\r\n"
-    b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(BUSY_PAGE), BUSY_PAGE)
-)
-_CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,12})[ \t]*\r\n", re.IGNORECASE)
+TOO_LARGE = _answer("413 Content Too Large", "This is too much at once", "Please send less than one megabyte.")
+
+_CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*\r\n", re.IGNORECASE)
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
+_CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,8})(?:;[^\r\n]{0,200})?\r\n")
+
+NOW, NEVER = 0, -1
 
 
 def bytes_wanted(sock: socket.socket) -> int:
-    """How many bytes must have arrived before it is worth looking again; 0 = give it to a thread now."""
+    """How many bytes must have arrived before it is worth looking again.
+
+    NOW: give it to a thread. NEVER: it is, or may become, more than is taken.
+    """
     try:
         head = sock.recv(LARGEST_HEAD, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except BlockingIOError:
         return 1
     except OSError:
-        return 0  # gone; the thread finds out
+        return NOW  # gone; the thread finds out
     end = head.find(b"\r\n\r\n")
     if end < 0:
-        return len(head) + 1 if head and len(head) < LARGEST_HEAD else 0
+        return len(head) + 1 if head and len(head) < LARGEST_HEAD else NOW
+    if _CHUNKED.search(head, 0, end + 2):
+        return _wanted_of_chunks(head, end + 4)
     found = _CONTENT_LENGTH.search(head, 0, end + 2)
-    whole = end + 4 + (int(found[1]) if found else 0)
-    return whole if _bytes_there(sock) < whole <= LARGEST_WAITED_FOR else 0
+    length = found[1].lstrip(b"0") if found else b""
+    if len(length) > len(str(LARGEST_WAITED_FOR)):
+        return NEVER
+    whole = end + 4 + int(length or b"0")
+    if whole > LARGEST_WAITED_FOR:
+        return NEVER
+    return whole if _bytes_there(sock) < whole else NOW
+
+
+def _wanted_of_chunks(data: bytes, at: int) -> int:
+    """The same for a body in chunks (RFC 9112, 7.1), which has to be whole and small. Garbage: NOW, for a 400."""
+    while at < len(data):
+        size = _CHUNK_SIZE.match(data, at)
+        if size is None:
+            is_cut_off = b"\n" not in data[at:] and len(data) - at < 220
+            break
+        length = int(size[1], 16)
+        if length == 0:
+            is_cut_off = b"\r\n\r\n" not in data[size.end() - 2 :]
+            break
+        at = size.end() + length + 2
+    else:
+        is_cut_off = True
+    if not is_cut_off:
+        return NOW
+    return len(data) + 1 if len(data) < LARGEST_HEAD else NEVER
 
 
 def _bytes_there(sock: socket.socket) -> int:
@@ -73,11 +124,16 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self.arriving: dict[TConn, float] = {}
         """Connections whose request is still coming → when that is too late; the oldest first."""
+        self.leaving: dict[TConn, float] = {}
+        """Connections that have their last answer → how long the client may take to close."""
         self.in_hand = 0
 
     def enqueue_req(self, conn: TConn) -> None:
-        if conn.is_http2 or (conn.parser and conn.parser.unreader.buf.getvalue()):
-            self._give_to_thread(conn)  # part of it has been read already
+        conn.close = partial(self._close, conn)  # gunicorn's own waits for the client, and everyone with it
+        if conn.parser and conn.parser.unreader.buf.getvalue():
+            # More than one request was sent, and part of the next has been read: it cannot be looked at here.
+            self.nr_conns -= 1
+            self._close(conn, graceful=True)
         elif wanted := bytes_wanted(conn.sock):
             self.arriving[conn] = time.monotonic() + ARRIVE_WITHIN_SECONDS
             conn.sock.setblocking(False)
@@ -87,6 +143,10 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
 
     def _wait_for(self, conn: TConn, wanted: int) -> None:
         """Hear of the socket again when so many bytes are there, or when it is closed."""
+        if wanted == NEVER:
+            del self.arriving[conn]
+            self._refuse(conn, TOO_LARGE)
+            return
         _wake_at(conn.sock, wanted)
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._has_more, conn, wanted))
 
@@ -102,31 +162,67 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
 
     def _give_to_thread(self, conn: TConn) -> None:
         if self.in_hand >= MOST_WAITING:
-            self.nr_conns -= 1
-            with contextlib.suppress(OSError):
-                conn.sock.setblocking(False)
-                conn.sock.send(BUSY)
-                conn.sock.shutdown(socket.SHUT_WR)
-                conn.sock.recv(LARGEST_HEAD)  # what is left unread would make the kernel send a reset
-            conn.close()
+            self._refuse(conn, BUSY)
             return
         self.in_hand += 1
         super().enqueue_req(conn)
+
+    def handle_request(self, req: Any, conn: TConn) -> Any:
+        conn.sock.settimeout(PIECE_SECONDS)
+        return super().handle_request(req, conn)
 
     def finish_request(self, conn: TConn, fs: Any) -> None:
         self.in_hand -= 1
         super().finish_request(conn, fs)
 
+    # ------------------------------------------------------------ goodbye
+
+    def _refuse(self, conn: TConn, answer: bytes) -> None:
+        self.nr_conns -= 1
+        with contextlib.suppress(OSError):
+            conn.sock.setblocking(False)
+            conn.sock.send(answer)
+        self._close(conn, graceful=True)
+
+    def _close(self, conn: TConn, graceful: bool = False) -> None:
+        """Close; gracefully: after the client has, since what it still sends would make the kernel reset."""
+        try:
+            if graceful:
+                conn.sock.setblocking(False)
+                conn.sock.shutdown(socket.SHUT_WR)
+                _wake_at(conn.sock, 1)
+                self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._hears_goodbye, conn))
+                self.leaving[conn] = time.monotonic() + LEAVE_WITHIN_SECONDS
+                return
+        except (OSError, KeyError, ValueError, RuntimeError):
+            pass  # it is gone already, or this process is at its end
+        util.close(conn.sock)
+
+    def _hears_goodbye(self, conn: TConn, _sock: object) -> None:
+        try:
+            if conn.sock.recv(LARGEST_HEAD):
+                return
+        except BlockingIOError:
+            return
+        except OSError:
+            pass  # reset: that is a goodbye too
+        self._drop(conn, self.leaving)
+
+    def _drop(self, conn: TConn, waiting: dict[TConn, float]) -> None:
+        del waiting[conn]
+        with contextlib.suppress(OSError, KeyError, ValueError):
+            self.poller.unregister(conn.sock)
+        util.close(conn.sock)
+
     def murder_pending(self) -> None:
         """Also cut off whose request has not come in time; at the end of this process, whoever is late."""
         super().murder_pending()
-        moment = time.monotonic() if self.alive else float("inf")
-        for conn in [conn for conn, late in self.arriving.items() if late <= moment]:
-            del self.arriving[conn]
-            with contextlib.suppress(OSError, KeyError, ValueError):
-                self.poller.unregister(conn.sock)
+        moment = time.monotonic()
+        for conn in [conn for conn, late in self.arriving.items() if late <= moment or not self.alive]:
+            self._drop(conn, self.arriving)
             self.nr_conns -= 1
-            conn.close()
+        for conn in [conn for conn, late in self.leaving.items() if late <= moment]:
+            self._drop(conn, self.leaving)
 
 
 def _wake_at(sock: socket.socket, count: int) -> None:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import selectors
 import socket
 from collections.abc import Iterator
-from types import SimpleNamespace
+from dataclasses import dataclass
 
 import pytest
 
 from actionkit import patient_worker
-from actionkit.patient_worker import PatientWorker, bytes_wanted
+from actionkit.patient_worker import NEVER, PatientWorker, bytes_wanted
 
+CHUNKED = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
 HEAD = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n"
+
+
+@dataclass(eq=False)
+class _Conn:
+    sock: socket.socket
+    parser: None = None
 
 
 @pytest.fixture
@@ -36,9 +44,16 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
         (HEAD + b"\r\nabcde", 0),
         (HEAD + b"\r\nabcdeGET / HT", 0),  # the next one may come later
         (HEAD.replace(b"Length: 5", b"LENGTH:   5 ") + b"\r\nabc", len(HEAD) + 10),
-        (HEAD.replace(b" 5", b" 99999999") + b"\r\nabc", 0),  # refused before it is read
+        (HEAD.replace(b" 5", b" 99999999") + b"\r\nabc", NEVER),
+        (HEAD.replace(b" 5", b" 00000000000000000000000005") + b"\r\nabc", len(HEAD) + 32),
         (HEAD.replace(b" 5", b" -5") + b"\r\n", 0),  # gunicorn refuses it
-        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 0),
+        (CHUNKED, len(CHUNKED) + 1),
+        (CHUNKED + b"3\r\nabc\r\n", len(CHUNKED) + 9),
+        (CHUNKED + b"3;x=y\r\nab", len(CHUNKED) + 10),
+        (CHUNKED + b"3\r\nabc\r\n0\r\n", len(CHUNKED) + 12),
+        (CHUNKED + b"3\r\nabc\r\n0\r\n\r\n", 0),
+        (CHUNKED + b"zz\r\nabc", 0),  # gunicorn refuses it
+        (CHUNKED + b"fffff\r\n" + b"a" * patient_worker.LARGEST_HEAD, NEVER),
         (b"G" * patient_worker.LARGEST_HEAD, 0),
     ],
 )
@@ -62,8 +77,9 @@ def test_above_the_limit_503_is_said_at_once(pair: tuple[socket.socket, socket.s
     client.sendall(HEAD + b"\r\nabcde")
     server.recv(1, socket.MSG_PEEK | socket.MSG_WAITALL)
     worker = PatientWorker.__new__(PatientWorker)
-    worker.in_hand, worker.nr_conns, worker.arriving = patient_worker.MOST_WAITING, 7, {}
-    conn = SimpleNamespace(is_http2=False, parser=None, sock=server, close=server.close)
+    worker.in_hand, worker.nr_conns, worker.arriving, worker.leaving = patient_worker.MOST_WAITING, 7, {}, {}
+    worker.poller = selectors.DefaultSelector()
+    conn = _Conn(server)
     worker.enqueue_req(conn)
     client.settimeout(5)
     answer = b""
@@ -73,3 +89,11 @@ def test_above_the_limit_503_is_said_at_once(pair: tuple[socket.socket, socket.s
     assert b"\r\nRetry-After: 10\r\n" in answer
     assert b"Nothing was stored" in answer
     assert worker.nr_conns == 6
+    assert list(worker.leaving) == [conn], "it is closed when the client has closed, without anybody waiting for it"
+    client.close()
+    while worker.leaving:
+        ((key, _events),) = worker.poller.select(5)
+        key.data(key.fileobj)
+    assert worker.leaving == {}
+    assert server.fileno() == -1
+    worker.poller.close()

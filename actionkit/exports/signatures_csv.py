@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from actionkit.signing.models import Signature, SignatureState, Submission
+from actionkit.signing.models import MailStop, Signature, SignatureState, Submission
 from actionkit.signing.submissions import SPEAKS_FOR_IT
 from actionkit.text import FORMULA_STARTS
 
@@ -83,6 +83,11 @@ def _taken(buffer: io.StringIO) -> bytes:
     return part
 
 
+_wants_no_more = (
+    sa.select(MailStop.canonical_email).where(MailStop.canonical_email == Signature.canonical_email).exists()
+)
+
+
 def _page(campaign_id: int, state: str, after: int) -> sa.Select[*tuple[Any, ...]]:
     """The next signatures, each with the submission that counts or, before that, its latest."""
     page = (
@@ -95,7 +100,8 @@ def _page(campaign_id: int, state: str, after: int) -> sa.Select[*tuple[Any, ...
             Submission.postcode,
             Submission.comment,
             Submission.show_name,
-            Submission.updates,
+            # The tick, unless its owner has taken it back since: staff write to who is listed here.
+            sa.and_(Submission.updates, ~_wants_no_more).label("updates"),
             Signature.state,
             Signature.signed_at,
             Signature.confirmed_at,

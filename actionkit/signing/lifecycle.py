@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 
 import sqlalchemy as sa
+from sqlalchemy.orm import aliased
 
 from actionkit import db
 from actionkit.campaigns.models import Campaign, Phase
@@ -226,10 +227,12 @@ def _to_remind_of(signature_ids: list[int]) -> dict[int, int]:
 def _is_old() -> Conditions:
     """Never confirmed, and for thirty days neither signed nor mailed about."""
     oldest = db.now() - KEEP_UNCONFIRMED
+    sent = aliased(Submission)
     return (
         _NEVER_CONFIRMED,
         Signature.signed_at < oldest,
         sa.or_(Signature.mailed_at.is_(None), Signature.mailed_at < oldest),
+        ~sa.select(sent.id).where(sent.signature_id == Signature.id, sent.created_at >= oldest).exists(),
     )
 
 

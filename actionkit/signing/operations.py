@@ -320,6 +320,8 @@ def confirm(signed: Signed) -> Confirmed:
         # Confirmed before, or something else happened to it a moment ago: say which.
         now_signed = Signed(submission, _as_it_is(signature), signed.campaign)
         refuse_if_too_late(now_signed, submission.created_at)
+        if now_signed.signature.state != SignatureState.CONFIRMED:
+            raise TooLate(gettext("A person looks at this signature before it can count. You need not do anything."))
         return Confirmed.ALREADY
     counting.leave_trace(signed.campaign.id, moment, submission.country, +1)
     if signed.campaign.letters == LetterMode.EACH:
@@ -352,7 +354,7 @@ def release(signature: Signature) -> bool:
         latest = db.session.execute(
             sa.select(sa.func.max(Submission.id)).where(Submission.signature_id == signature.id)
         ).scalar_one()
-        outbox.put(CONFIRMATION, latest, [f"submission:{latest}:1"])
+        outbox.put(CONFIRMATION, latest, [f"submission:{latest}:{outbox.count(CONFIRMATION, latest) + 1}"])
     return bool(moved)
 
 

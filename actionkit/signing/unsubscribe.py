@@ -53,7 +53,7 @@ def stop(address: str) -> None:
     """
     moment = db.now()
     added = db.insert(MailStop).values(canonical_email=address, stopped_at=moment).on_conflict_do_nothing()
-    is_new = db.session.execute(added.returning(MailStop.canonical_email)).first() is not None
+    db.session.execute(added)
     mine = (
         sa.select(Submission.id)
         .join(Signature, Signature.id == Submission.signature_id)
@@ -61,16 +61,25 @@ def stop(address: str) -> None:
     )
     for kind in NOT_OWED:
         outbox.cancel(kind, mine)
-    if is_new:  # of two clicks at once, one takes the consent back
-        _withdraw_consent(address)
+    _withdraw_consent(address)
 
 
 def _withdraw_consent(address: str) -> None:
     """Enter into the ledger of consents that she may no longer be written to, for each that said she may."""
     moment = sa.literal(db.now(), db.UTCDateTime())
+    taken_back = (
+        sa.select(ConsentWithdrawal.id)
+        .where(
+            ConsentWithdrawal.signature_id == Signature.id,
+            ConsentWithdrawal.purpose == Purpose.UPDATES,
+            ConsentWithdrawal.withdrawn_at >= Submission.created_at,
+        )
+        .exists()
+    )
     said_so = (
         sa.select(Signature.id, sa.literal(Purpose.UPDATES.value), moment)
         .join(Submission, Submission.id == Signature.submission_id)
-        .where(Signature.canonical_email == address, Submission.updates)
+        .where(Signature.canonical_email == address, Submission.updates, ~taken_back)
+        .distinct()
     )
     db.session.execute(sa.insert(ConsentWithdrawal).from_select(["signature_id", "purpose", "withdrawn_at"], said_so))

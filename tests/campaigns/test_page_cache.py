@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import time
 
 import pytest
+import sqlalchemy as sa
 from flask.testing import FlaskClient
 
+from actionkit import db
+from actionkit.campaigns.models import Campaign, CampaignState
 from tests.conftest import MakeApp
 
 ITALY = "/campaigns/italy-water"
@@ -61,3 +65,36 @@ def test_a_body_cut_off_on_its_way_is_not_read(client: FlaskClient, length: str,
         environ_overrides={"CONTENT_LENGTH": length, "wsgi.input_terminated": True},
     )
     assert answer.status_code == status
+
+
+def test_a_page_that_was_taken_away_does_not_come_back(keeping: FlaskClient) -> None:
+    shelf = keeping.application.extensions["pages"]
+    assert keeping.get(ITALY).status_code == 200
+    with keeping.application.app_context():
+        db.writing()
+        db.session.execute(sa.update(Campaign).values(state=CampaignState.DRAFT))
+        db.session.commit()
+    shelf.kept[ITALY, ""].fresh_until = 0
+    assert keeping.get(ITALY).status_code == 404
+    assert _kept(keeping) == 0
+
+
+def test_an_old_page_stands_in_while_we_are_unwell_but_no_old_number(
+    keeping: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, number = keeping.get(ITALY), keeping.get(f"{ITALY}/count.json")
+    assert (page.status_code, number.status_code) == (200, 200)
+    for kept in keeping.application.extensions["pages"].kept.values():
+        kept.fresh_until = time.monotonic() - 1
+    monkeypatch.setattr(db, "detached", _away)
+    assert keeping.get(ITALY).data == page.data
+    assert keeping.get(f"{ITALY}/count.json").status_code == 503
+
+
+def _away(*_args: object) -> None:
+    raise db.DatabaseUnavailable
+
+
+def test_a_page_under_another_path_is_not_kept_for_everyone(keeping: FlaskClient) -> None:
+    keeping.get(ITALY, environ_overrides={"SCRIPT_NAME": "/evil"})
+    assert _kept(keeping) == 0
