@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -21,6 +22,8 @@ def main() -> int:
     if unknown := set(asked.numbers) - set(FAULTS):
         parser.error(f"there is no {', '.join(sorted(unknown))}; known are {', '.join(FAULTS)}")
     numbers = asked.numbers or list(FAULTS)
+    # So that servers, processes and folders end with the rig.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit("ended by SIGTERM"))
     scale = Scale.SHORT if asked.short else Scale.WHOLE
     with (
         tempfile.TemporaryDirectory(prefix="actionkit-faults-", ignore_cleanup_errors=True) as folder,
