@@ -40,7 +40,7 @@ format: $(STAMP) ## put the code into its form
 	$(BIN)/ruff format .
 
 translations: $(STAMP) ## collect the interface's sentences into the catalogues
-	$(BIN)/pybabel -q extract -F babel.cfg --no-wrap --omit-header --sort-output -k _ -k _l -k lazy_gettext -o actionkit/translations/messages.pot .
+	$(BIN)/pybabel -q extract -F babel.cfg --no-wrap --omit-header --sort-output -k _ -k _l -k lazy_gettext -k gettext_noop -o actionkit/translations/messages.pot .
 	$(BIN)/pybabel -q update --no-wrap --no-fuzzy-matching --ignore-obsolete -i actionkit/translations/messages.pot -d actionkit/translations
 	$(BIN)/pybabel -q compile -d actionkit/translations
 

@@ -12,12 +12,12 @@ from flask_mail import Mail
 
 from actionkit import (
     assets,
+    celery_app,
     cli,
     countries,
     db,
     errors,
     freshness,
-    jobs,
     languages,
     logs,
     page_cache,
@@ -99,5 +99,5 @@ def create_app(config: Config) -> Flask:
     turnstile.init_app(app)
     page_cache.init_app(app)
     cli.init_app(app)
-    app.extensions["celery"] = jobs.make_celery(app)
+    app.extensions["celery"] = celery_app.make_celery(app)
     return app

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from flask import Flask, Response, redirect
+from flask import Flask, Response
 from werkzeug.exceptions import NotFound
 from whitenoise import WhiteNoise
+
+from actionkit import redirects
 
 FOLDER = Path(__file__).resolve().parent / "static"
 
@@ -42,8 +44,8 @@ def init_app(app: Flask) -> None:
     def static(_version: str, name: str) -> Response:
         if not (FOLDER / name).is_file() or ".." in name:
             raise NotFound
-        return redirect(f"/static/{fingerprint}/{name}", 302)  # type: ignore[return-value]
+        return redirects.to(f"/static/{fingerprint}/{name}")
 
     @app.get("/favicon.ico")
     def favicon() -> Response:
-        return redirect(f"/static/{fingerprint}/favicon.svg", 302)  # type: ignore[return-value]
+        return redirects.to(f"/static/{fingerprint}/favicon.svg")

@@ -66,6 +66,10 @@ class UTCDateTime(sa.types.TypeDecorator[dt.datetime]):
         return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
 
 
+BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+"""The type of ids of which there may be thousands of millions; on SQLite the row's own."""
+
+
 class Base(DeclarativeBase):
     metadata = sa.MetaData(naming_convention=NAMES)
     type_annotation_map = {dt.datetime: UTCDateTime()}

@@ -1,16 +1,9 @@
-"""Every job and its rhythm, named once.
-
-Jobs are Celery tasks in both sizes of installation: inside `actionkit worker` over an in-process
-broker, or on many machines over RabbitMQ or Redis. A message carries nothing but "there may be
-work", so a broker that is killed and emptied loses nothing: the next tick asks the ledger again.
-"""
+"""Every job and its rhythm, named once; `celery_app` runs them."""
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 import math
-import os
 import threading
 import time
 from collections import Counter
@@ -19,10 +12,9 @@ from functools import partial
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from celery import Celery, Task
 from flask import Flask, current_app
 
-from actionkit import db, logs
+from actionkit import db
 from actionkit.campaigns.operations import close_ended
 from actionkit.delivery import claims
 from actionkit.delivery.models import Outgoing, State
@@ -33,9 +25,8 @@ from actionkit.review import mails as review_mails
 from actionkit.review import removals, trends, watch
 from actionkit.review.alerts import STAFF_ALERT
 from actionkit.screening import limits, proof
-from actionkit.signing import counting, lifecycle, mails
-from actionkit.signing.operations import CONFIRMATION, forget_allowances
-from config import Config
+from actionkit.signing import allowance, counting, lifecycle, mails
+from actionkit.signing.operations import CONFIRMATION
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +40,6 @@ RENDERERS: dict[str, Renderer] = {
 }
 """Which feature writes which mail: here, where all features are known."""
 
-SHORTEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 2, 60
-"""A tick that no thread took within half of its job's rhythm, but at least and at most so long, is dropped."""
-RARE_SECONDS = 60
-"""A job with a longer rhythm also runs when a worker starts: one that is restarted often must not miss it."""
 DELIVER_SECONDS = 15.0
 PAGES_SECONDS = 30.0
 WATCH_SECONDS = 15.0
@@ -189,7 +176,7 @@ def forget(_worker: Worker) -> None:
     """Destroy what was kept only for limits."""
     _in_one_transaction(limits.forget_old)
     _in_one_transaction(proof.forget_expired)
-    _in_one_transaction(forget_allowances)
+    _in_one_transaction(allowance.forget_old)
     _in_one_transaction(trends.forget_old)
     _in_one_transaction(removals.forget_abandoned)
 
@@ -212,106 +199,6 @@ JOBS: dict[str, Callable[[Worker], Any]] = {
     "delete_unconfirmed": delete_unconfirmed,
     "forget": forget,
 }
-
-
-# ---------------------------------------------------------------- Celery
-
-
-def make_celery(app: Flask) -> Celery:
-    """The Celery application with one task per job.
-
-    A tick that waited too long is dropped, by Celery when it is received and by `_Job` when a
-    thread takes it: another one has come meanwhile.
-    """
-    config: Config = app.config["ACTIONKIT"]
-    worker = Worker(RENDERERS)
-    app.extensions["delivery_worker"] = worker
-    senders = threading.BoundedSemaphore(config.worker_senders)
-
-    class _Job(Task):  # type: ignore[type-arg]
-        def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            expires: Any = self.request.expires
-            if worker.stopping.is_set() or (expires and _is_past(expires)):
-                return None
-            with app.app_context():
-                return super().__call__(*args, **kwargs)
-
-    os.environ.pop("CELERY_BROKER_URL", None)  # it would silently win over our own setting
-    celery: Any = Celery("actionkit", fixups=[], task_cls=_Job, set_as_current=False)
-    celery.conf.update(
-        broker_url=config.broker_url if config.broker_url != "memory://" else "memory://localhost/",
-        broker_transport_options=_transport_options(config.broker_url),
-        broker_connection_retry_on_startup=True,
-        task_ignore_result=True,
-        task_default_queue="actionkit",
-        worker_prefetch_multiplier=1,
-        worker_enable_remote_control=False,
-        worker_hijack_root_logger=False,
-        timezone="UTC",
-        beat_schedule=_schedule(config.worker_senders),
-    )
-
-    def task(name: str, job: Callable[[Worker], Any]) -> None:
-        def run() -> None:
-            """A job that fails is logged without what it held, and runs again at its next tick."""
-            try:
-                if name != "deliver":
-                    job(worker)
-                elif senders.acquire(blocking=False):
-                    try:
-                        worker.keep_leases(app)
-                        job(worker)
-                    finally:
-                        senders.release()
-            except Exception as error:
-                db.session.rollback()
-                log.error(
-                    "job failed", extra={"job": name, "cause": type(error).__name__, "places": logs.places(error)}
-                )
-
-        celery.task(run, name=f"actionkit.{name}")
-
-    for name, job in JOBS.items():
-        task(name, job)
-    return celery
-
-
-def _schedule(senders: int) -> dict[str, dict[str, Any]]:
-    """Each job at its rhythm; `deliver` once for each sender: those that find nothing to do end at once."""
-    names = [name for name in RHYTHM if name != "deliver"] + ["deliver"] * senders
-    return {
-        f"{name}-{n}": {
-            "task": f"actionkit.{name}",
-            "schedule": RHYTHM[name],
-            "options": {"expires": _patience(name)},
-        }
-        for n, name in enumerate(names)
-    }
-
-
-def _patience(name: str) -> float:
-    return min(max(RHYTHM[name] / 2, SHORTEST_WAIT_SECONDS), LONGEST_WAIT_SECONDS)
-
-
-def run_rare_ones(celery: Celery) -> None:
-    """Ask for one run of each job that beat would first run after a while."""
-    for name, seconds in RHYTHM.items():
-        if seconds > RARE_SECONDS:
-            celery.send_task(f"actionkit.{name}", expires=_patience(name))
-
-
-def _transport_options(broker_url: str) -> dict[str, Any]:
-    if broker_url.startswith("redis"):
-        # Celery gives unfinished messages back only after an hour by default, and scans rarely.
-        return {"visibility_timeout": 60, "unacked_restore_interval": 5, "unacked_mutex_expire": 10}
-    return {"polling_interval": 0.2} if broker_url.startswith("memory") else {}
-
-
-def _is_past(moment: str | dt.datetime) -> bool:
-    parsed = moment if isinstance(moment, dt.datetime) else dt.datetime.fromisoformat(moment)
-    if parsed.tzinfo is None:
-        parsed = parsed.replace(tzinfo=dt.UTC)
-    return parsed < db.now()
 
 
 # ---------------------------------------------------------------- drain

@@ -23,6 +23,11 @@ _TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 babel = Babel()
 
 
+def gettext_noop(text: str) -> str:
+    """The text as it is: marks a sentence that is stored in English and translated when it is shown."""
+    return text
+
+
 def is_language(tag: str) -> bool:
     """Whether the text is a language tag (BCP 47) that we know the name of."""
     return bool(_TAG.fullmatch(tag)) and _locale(tag) is not None

@@ -19,8 +19,6 @@ FRESH_SECONDS = 5
 COUNT_SECONDS = 2
 """For browsers and proxies. The counting job, this process and this together: at most five seconds."""
 COUNT_KEPT_SECONDS = 1
-STALE_SECONDS = 60
-DOWN_SECONDS = 86_400
 
 P = ParamSpec("P")
 
@@ -30,7 +28,8 @@ def public(page: str | Response, content_type: str | None = None) -> Response:
     return _cacheable(
         page,
         content_type,
-        f"public, max-age={FRESH_SECONDS}, stale-while-revalidate={STALE_SECONDS}, stale-if-error={DOWN_SECONDS}",
+        f"public, max-age={FRESH_SECONDS}, stale-while-revalidate={page_cache.STALE_SECONDS}, "
+        f"stale-if-error={page_cache.DOWN_SECONDS}",
     )
 
 

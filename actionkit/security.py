@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
@@ -70,6 +71,28 @@ def read_token(purpose: str, token: str) -> Token:
         return Token(public_id, dt.datetime.fromtimestamp(int(seconds, 16), dt.UTC))
     except (BadData, ValueError):
         raise NotFound from None
+
+
+# ---------------------------------------------------------------- clients
+
+IPAddress = IPv4Address | IPv6Address
+
+
+def client_address() -> IPAddress:
+    """The client's address; an IPv4 address is one, in whatever notation. Unknown: 0.0.0.0.
+
+    `ProxyFix` has replaced the address of the connection by the one that our own proxies vouch for.
+    """
+    try:
+        address = ip_address(request.remote_addr or "")
+    except ValueError:
+        return IPv4Address(0)
+    return (address.version == 6 and address.ipv4_mapped) or address
+
+
+def network_of(address: IPAddress) -> bytes:
+    """What one person can have at will: an IPv4 address, or the /64 of an IPv6 one."""
+    return address.packed if address.version == 4 else address.packed[:8] + bytes(8)
 
 
 # ---------------------------------------------------------------- requests

@@ -20,7 +20,7 @@ from celery.beat import EmbeddedService
 from celery.worker import WorkController, state
 from flask import Flask
 
-from actionkit import jobs
+from actionkit import celery_app
 from actionkit.delivery.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ def run(app: Flask, signals: Signals) -> int:
     threading.Thread(target=stop_when_asked, name="stopper", daemon=True).start()
     log.info("worker started", extra={"senders": app.config["ACTIONKIT"].worker_senders})
     beat.start()
-    jobs.run_rare_ones(celery)
+    celery_app.run_rare_ones(celery)
     controller.start()
     finished.set()
     died = not worker.stopping.is_set()

@@ -19,7 +19,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from actionkit.db import Base, new_public_id, now
+from actionkit.db import Base, BigId, new_public_id, now
 
 
 class State(StrEnum):
@@ -59,7 +59,7 @@ class Outgoing(Base):
         sa.Index("ix_outgoing_group", "group_key", "state"),
     )
 
-    id: Mapped[int] = mapped_column(sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True)
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
     public_id: Mapped[str] = mapped_column(sa.String(32), unique=True, default=new_public_id)
     kind: Mapped[str] = mapped_column(sa.String(32))
     subject_id: Mapped[int] = mapped_column(sa.BigInteger)
@@ -88,7 +88,7 @@ class OutgoingAttempt(Base):
     __tablename__ = "outgoing_attempts"
     __table_args__ = (sa.Index("ix_outgoing_attempts_outgoing", "outgoing_id"),)
 
-    id: Mapped[int] = mapped_column(sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True)
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
     outgoing_id: Mapped[int] = mapped_column(sa.ForeignKey("outgoing.id", ondelete="CASCADE"))
     started_at: Mapped[dt.datetime] = mapped_column(default=now)
     ended_at: Mapped[dt.datetime | None]

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import BadRequest
 
 from actionkit import db
-from actionkit.campaigns.operations import find_campaign
+from actionkit.campaigns.desk import campaign_for
 from actionkit.exports import signatures_csv
 from actionkit.signing.models import SignatureState
 from actionkit.staff import audit, rights
@@ -21,8 +21,7 @@ blueprint = Blueprint("exports", __name__, url_prefix="/staff")
 @rights.needs(Right.EXPORT)
 def download(slug: str) -> Response:
     """The CSV, after the audit trail has it: who, which campaign, which state."""
-    campaign = find_campaign(slug)
-    rights.require(Right.EXPORT, campaign.id)
+    campaign = campaign_for(Right.EXPORT, slug)
     state = request.args.get("state", SignatureState.CONFIRMED)
     if state not in signatures_csv.STATES:
         raise BadRequest

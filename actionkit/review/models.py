@@ -9,9 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from actionkit.db import Base, new_public_id, now
-
-BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+from actionkit.db import Base, BigId, new_public_id, now
 
 
 class Cursor(Base):
@@ -107,7 +105,7 @@ class Removal(Base):
     public_id: Mapped[str] = mapped_column(sa.String(32), unique=True, default=new_public_id)
     campaign_id: Mapped[int] = mapped_column(sa.ForeignKey("campaigns.id"))
     rule: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
-    """What was asked for, as the form had it; see `review.removals.Rule`."""
+    """What was asked for, as the form had it; see `review.removal_rules.Rule`."""
     reason: Mapped[str] = mapped_column(sa.String(300))
     state: Mapped[str] = mapped_column(sa.String(10), default=RemovalState.COUNTED)
     counted: Mapped[int] = mapped_column(default=0)

@@ -13,7 +13,7 @@ from wtforms.validators import Optional
 
 from actionkit import countries, languages
 from actionkit.forms import BaseForm, at_most, clean_prose, line, required
-from actionkit.review.removals import Rule
+from actionkit.review.removal_rules import Rule
 from actionkit.screening.lists import PatternInvalid, canonical_pattern
 from actionkit.screening.models import RuleKind
 from actionkit.signing.operations import STATE_NAMES

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, flash, render_template, request
 from flask_babel import gettext
 from werkzeug.exceptions import NotFound
 
-from actionkit import db, languages
+from actionkit import db
+from actionkit.campaigns.desk import campaign_for
 from actionkit.campaigns.models import Campaign
-from actionkit.campaigns.operations import find_campaign
+from actionkit.paging import page_number
+from actionkit.redirects import see_other
 from actionkit.review import removals
 from actionkit.review.models import Removal
 from actionkit.review.removal_forms import ReasonForm, RuleForm
-from actionkit.review.removals import Rule, TooMuchToCount
+from actionkit.review.removal_rules import Rule
+from actionkit.review.removals import TooMuchToCount
 from actionkit.signing import operations, search
 from actionkit.signing.models import SignatureState
 from actionkit.staff import audit, current, rights
 from actionkit.staff.rights import Right
 
 blueprint = Blueprint("removals", __name__, url_prefix="/staff/campaigns/<slug>")
-
-
-def _campaign(slug: str) -> Campaign:
-    """A campaign that the member may act on; another's is as if it were not there."""
-    languages.choose()
-    campaign = find_campaign(slug)
-    rights.require(Right.ACT, campaign.id)
-    return campaign
 
 
 def _removal(campaign: Campaign, public_id: str) -> Removal:
@@ -40,16 +35,11 @@ def _reasons(campaign: Campaign) -> list[str]:
     return list(search.held_by_reason(campaign.id).by_reason)
 
 
-def _member_id() -> int | None:
-    member = current.member()
-    return member.id if member else None
-
-
 @blueprint.get("/removals")
 @rights.needs(Right.ACT)
 def index(slug: str) -> str:
-    campaign = _campaign(slug)
-    found = removals.of_campaign(campaign.id, search.page_number(request.args.get("page", "")))
+    campaign = campaign_for(Right.ACT, slug)
+    found = removals.of_campaign(campaign.id, page_number(request.args.get("page", "")))
     return render_template("review/removals.html", campaign=campaign, found=found)
 
 
@@ -60,7 +50,7 @@ def index(slug: str) -> str:
 @rights.needs(Right.ACT)
 def new(slug: str) -> str:
     """The form: empty, as a link fills it in, or with the rule of `?like=` an earlier one."""
-    campaign = _campaign(slug)
+    campaign = campaign_for(Right.ACT, slug)
     if like := request.args.get("like", ""):
         form = RuleForm.of(_reasons(campaign), Rule.of(_removal(campaign, like).rule))
     else:
@@ -72,7 +62,7 @@ def new(slug: str) -> str:
 @rights.needs(Right.ACT)
 def count(slug: str) -> Response | tuple[str, int]:
     """Count what a rule matches, and keep both. Nothing is taken out yet."""
-    campaign = _campaign(slug)
+    campaign = campaign_for(Right.ACT, slug)
     form = RuleForm(_reasons(campaign))
     if not form.validate():
         return _form_page(campaign, form), 422
@@ -87,7 +77,7 @@ def count(slug: str) -> Response | tuple[str, int]:
         form.refuse(gettext("No signature matches. Those that were taken out or withdrawn before are not looked at."))
         return _form_page(campaign, form), 422
     db.writing()
-    removal = removals.add(campaign_id, rule, found, _member_id())
+    removal = removals.add(campaign_id, rule, found, current.member_id())
     audit.record("count-removal", slug, removal=removal.public_id, criteria=rule.criteria, counted=found.total)
     db.session.commit()
     return _to(slug, removal)
@@ -98,7 +88,7 @@ def _form_page(campaign: Campaign, form: RuleForm) -> str:
 
 
 def _to(slug: str, removal: Removal) -> Response:
-    return redirect(url_for("removals.show", slug=slug, public_id=removal.public_id), 303)  # type: ignore[return-value]
+    return see_other("removals.show", slug=slug, public_id=removal.public_id)
 
 
 # ---------------------------------------------------------------- one removal
@@ -107,7 +97,7 @@ def _to(slug: str, removal: Removal) -> Response:
 @blueprint.get("/removals/<public_id>")
 @rights.needs(Right.ACT)
 def show(slug: str, public_id: str) -> str:
-    campaign = _campaign(slug)
+    campaign = campaign_for(Right.ACT, slug)
     return _page(campaign, _removal(campaign, public_id), ReasonForm(formdata=None))
 
 
@@ -131,13 +121,13 @@ def _page(campaign: Campaign, removal: Removal, form: ReasonForm) -> str:
 @blueprint.post("/removals/<public_id>/start")
 @rights.needs(Right.ACT)
 def start(slug: str, public_id: str) -> Response | tuple[str, int]:
-    campaign = _campaign(slug)
+    campaign = campaign_for(Right.ACT, slug)
     removal = _removal(campaign, public_id)
     form = ReasonForm()
     if not form.validate():
         return _page(campaign, removal, form), 422
     reason = form.reason.data or ""
-    if removals.start(removal, reason, _member_id()):
+    if removals.start(removal, reason, current.member_id()):
         criteria = Rule.of(removal.rule).criteria
         audit.record(
             "start-removal", slug, removal=public_id, criteria=criteria, counted=removal.counted, reason=reason
@@ -151,7 +141,7 @@ def start(slug: str, public_id: str) -> Response | tuple[str, int]:
 @blueprint.post("/removals/<public_id>/cancel")
 @rights.needs(Right.ACT)
 def cancel(slug: str, public_id: str) -> Response:
-    campaign = _campaign(slug)
+    campaign = campaign_for(Right.ACT, slug)
     removal = _removal(campaign, public_id)
     if removals.stop(removal):
         audit.record("cancel-removal", slug, removal=public_id)
@@ -164,7 +154,7 @@ def cancel(slug: str, public_id: str) -> Response:
 @blueprint.post("/removals/<public_id>/undo")
 @rights.needs(Right.ACT)
 def undo(slug: str, public_id: str) -> Response:
-    campaign = _campaign(slug)
+    campaign = campaign_for(Right.ACT, slug)
     removal = _removal(campaign, public_id)
     if removals.undo(removal):
         audit.record("undo-removal", slug, removal=public_id)
@@ -181,7 +171,7 @@ def undo(slug: str, public_id: str) -> Response:
 @rights.needs(Right.ACT)
 def put_back(slug: str, public_id: str) -> Response:
     """Put back one signature that staff took out, by itself or by a rule."""
-    campaign = _campaign(slug)
+    campaign = campaign_for(Right.ACT, slug)
     signature = search.find_signature(campaign.id, public_id)
     if signature is None:
         raise NotFound
@@ -191,4 +181,4 @@ def put_back(slug: str, public_id: str) -> Response:
     else:
         flash(gettext("Nothing was changed: the signature was not taken out by staff, or its owner withdrew it."))
     db.session.commit()
-    return redirect(url_for("desk.signatures", slug=slug, state=SignatureState.INVALIDATED), 303)  # type: ignore[return-value]
+    return see_other("desk.signatures", slug=slug, state=SignatureState.INVALIDATED)

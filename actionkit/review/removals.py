@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,12 +24,13 @@ from actionkit import db
 from actionkit.campaigns.models import Campaign
 from actionkit.delivery.models import Outgoing, State
 from actionkit.letters.operations import LETTER
+from actionkit.paging import Page, page_of
 from actionkit.review.models import Removal, RemovalState, RemovedSignature
+from actionkit.review.removal_rules import Rule, in_range, matching
 from actionkit.signing import counting, taking_out
 from actionkit.signing.models import Signature, SignatureState, Submission
-from actionkit.signing.search import PER_PAGE, Page
 from actionkit.signing.submissions import SPEAKS_FOR_IT
-from actionkit.signing.taking_out import CAN_BE_TAKEN_OUT, Before
+from actionkit.signing.taking_out import Before
 from actionkit.staff import audit
 from actionkit.staff.models import StaffMember
 
@@ -48,98 +49,6 @@ _NOT_SENT = (State.QUEUED, State.HELD, State.FROZEN)
 
 class TooMuchToCount(Exception):
     """The campaign has more signatures than can be looked through while somebody waits."""
-
-
-# ---------------------------------------------------------------- rules
-
-
-@dataclass(frozen=True)
-class Rule:
-    """Which signatures; what is empty asks for nothing, and all that is not must hold.
-
-    It looks at the submission that speaks for a signature: the one that counts, or its latest.
-    """
-
-    domain: str = ""
-    """Of the address, as `screening.lists.canonical_pattern` has it: `*` for any characters, `?` for one."""
-    network: str = ""
-    """Under the key of its day, as `submissions.network` has it."""
-    country: str = ""
-    name: str = ""
-    """Somewhere in the name."""
-    comment: str = ""
-    """Somewhere in the comment."""
-    state: str = ""
-    reason: str = ""
-    """Why it is held."""
-    signed_from: dt.datetime | None = None
-    signed_before: dt.datetime | None = None
-
-    @property
-    def criteria(self) -> list[str]:
-        """The names of what is asked for, and never a value: those may be a supporter's."""
-        return [each.name for each in fields(self) if getattr(self, each.name)]
-
-    @property
-    def is_enough(self) -> bool:
-        """Whether it asks for anything but a state, which would be everybody."""
-        return any(name != "state" for name in self.criteria)
-
-    def stored(self) -> dict[str, str]:
-        values = {name: getattr(self, name) for name in self.criteria}
-        return {name: v.isoformat() if isinstance(v, dt.datetime) else v for name, v in values.items()}
-
-    @classmethod
-    def of(cls, stored: Mapping[str, Any]) -> Rule:
-        """The rule of a removal."""
-        known = {each.name: stored[each.name] for each in fields(cls) if each.name in stored}
-        for name in ("signed_from", "signed_before"):
-            if name in known:
-                known[name] = dt.datetime.fromisoformat(known[name])
-        return cls(**known)
-
-    @property
-    def states(self) -> tuple[str, ...]:
-        return (self.state,) if self.state else CAN_BE_TAKEN_OUT
-
-    def holds(self) -> list[sa.ColumnElement[bool]]:
-        """The rule as conditions. What staff typed is looked for as it is: only a domain knows a wildcard."""
-        texts = ((self.name, Submission.name), (self.comment, Submission.comment))
-        found = [column.icontains(text, autoescape=True) for text, column in texts if text]
-        if self.domain:
-            # Nothing else in a pattern of a domain is a wildcard of LIKE.
-            pattern = self.domain.replace("*", "%").replace("?", "_")
-            found.append(Signature.canonical_email.like(f"%@{pattern}"))
-        exact = (
-            (self.network, Submission.network),
-            (self.country, Submission.country),
-            (self.reason, Signature.state_reason),
-        )
-        found += [column == value for value, column in exact if value]
-        if self.signed_from:
-            found.append(Signature.signed_at >= self.signed_from)
-        if self.signed_before:
-            found.append(Signature.signed_at < self.signed_before)
-        return found
-
-
-def _matching(campaign_id: int, rule: Rule, *which: sa.ColumnElement[bool]) -> sa.Select[int]:
-    """The ids of the signatures for which the rule holds."""
-    return (
-        sa.select(Signature.id)
-        # The first condition is for the database: it lets a range of ids be a range of submissions too.
-        .join(Submission, sa.and_(Submission.signature_id == Signature.id, SPEAKS_FOR_IT))
-        .where(Signature.campaign_id == campaign_id, Signature.state.in_(rule.states), *rule.holds(), *which)
-    )
-
-
-def _in_range(after: int, up_to: int) -> tuple[sa.ColumnElement[bool], ...]:
-    return (
-        Signature.id > after,
-        Signature.id <= up_to,
-        Submission.signature_id > after,
-        Submission.signature_id <= up_to,
-    )
 
 
 # ---------------------------------------------------------------- count
@@ -171,7 +80,7 @@ def count(campaign_id: int, rule: Rule) -> Found:
         last = moment.scalar(sa.select(sa.func.max(Signature.id))) or 0
         for after in range(0, last, RANGE):
             up_to = min(after + RANGE, last)
-            found = _matching(campaign_id, rule, *_in_range(after, up_to))
+            found = matching(campaign_id, rule, *in_range(after, up_to))
             for state, number in moment.execute(
                 found.with_only_columns(Signature.state, sa.func.count()).group_by(Signature.state)
             ):
@@ -262,8 +171,7 @@ def of_campaign(campaign_id: int, number: int) -> Page[sa.Row[*tuple[Any, ...]]]
         .where(Removal.campaign_id == campaign_id)
         .order_by(Removal.id.desc())
     )
-    rows = db.session.execute(query.limit(PER_PAGE + 1).offset((number - 1) * PER_PAGE)).all()
-    return Page(rows[:PER_PAGE], number, len(rows) > PER_PAGE)
+    return page_of(query, number)
 
 
 # ---------------------------------------------------------------- start, stop, undo
@@ -327,7 +235,7 @@ def next_batch() -> Batch | None:
 
 def _to_take_out(removal: Removal) -> Batch:
     up_to = min(removal.position + RANGE, removal.last_signature_id)
-    found = _matching(removal.campaign_id, Rule.of(removal.rule), *_in_range(removal.position, up_to))
+    found = matching(removal.campaign_id, Rule.of(removal.rule), *in_range(removal.position, up_to))
     ids = list(db.session.scalars(found.order_by(Signature.id).limit(BATCH)))
     if len(ids) == BATCH:
         up_to = ids[-1]
@@ -378,7 +286,7 @@ def _as_it_is(removal_id: int, *, is_locked: bool = False) -> Removal:
 def _take_out(removal: Removal, signature_ids: list[int]) -> int:
     """Take out those for which the rule holds still, and keep how each of them stood."""
     taking_out.lock(signature_ids)  # from here on, what the rule looks at stays as it is
-    still = _matching(removal.campaign_id, Rule.of(removal.rule), Signature.id.in_(signature_ids))
+    still = matching(removal.campaign_id, Rule.of(removal.rule), Signature.id.in_(signature_ids))
     befores = taking_out.take_out(list(db.session.scalars(still)), counting.BY_RULE)
     if befores:
         db.session.execute(

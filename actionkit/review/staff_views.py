@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Blueprint, Response, current_app, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, current_app, flash, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.exceptions import NotFound
 
 from actionkit import db, languages
+from actionkit.campaigns.desk import campaign_for
 from actionkit.campaigns.models import Campaign
-from actionkit.campaigns.operations import find_campaign
+from actionkit.numbers import whole_number
+from actionkit.redirects import see_other
 from actionkit.review import alerts, trends, twins, watch
 from actionkit.review.alerts import AlertKind
 from actionkit.review.models import StaffAlert, TrendKind
@@ -22,16 +24,6 @@ from actionkit.staff.rights import Right
 blueprint = Blueprint("review", __name__, url_prefix="/staff")
 
 TWINS_ON_THE_REVIEW = 3
-LONGEST_ID = 9
-"""Digits of an alert's id."""
-
-
-def _campaign(slug: str, right: Right) -> Campaign:
-    """A campaign that the member may see or act on; another's is as if it were not there."""
-    languages.choose()
-    campaign = find_campaign(slug)
-    rights.require(right, campaign.id)
-    return campaign
 
 
 def _removal_link(campaign: Campaign) -> Callable[..., str] | None:
@@ -48,7 +40,7 @@ def _removal_link(campaign: Campaign) -> Callable[..., str] | None:
 @rights.needs(Right.VIEW)
 def review(slug: str) -> str:
     """What a person should look at. Nothing on it is counted over all signatures."""
-    campaign = _campaign(slug, Right.VIEW)
+    campaign = campaign_for(Right.VIEW, slug)
     return render_template(
         "review/review.html",
         campaign=campaign,
@@ -72,25 +64,20 @@ def review(slug: str) -> str:
 @rights.needs(Right.ACT)
 def seen(slug: str) -> Response:
     """Mark one alert as seen, or all up to the latest that the page showed."""
-    campaign = _campaign(slug, Right.ACT)
-    one, up_to = _id(request.form.get("alert", "")), _id(request.form.get("up_to", ""))
+    campaign = campaign_for(Right.ACT, slug)
+    one, up_to = (whole_number(request.form.get(name)) or 0 for name in ("alert", "up_to"))
     marked = alerts.mark_seen(campaign.id, StaffAlert.id == one if one else StaffAlert.id <= up_to)
     if marked:
         audit.record("see-alerts", slug, alert=one or None, up_to=up_to or None, alerts=marked)
     db.session.commit()
     flash(gettext("Marked as seen.") if marked else gettext("Nothing was changed: it was marked as seen before."))
-    return redirect(url_for("review.review", slug=slug), 303)  # type: ignore[return-value]
-
-
-def _id(text: str) -> int:
-    """An id from a form; what is none is 0, which no row has."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= LONGEST_ID else 0
+    return see_other("review.review", slug=slug)
 
 
 @blueprint.get("/campaigns/<slug>/review/twins")
 @rights.needs(Right.VIEW)
 def likely_twins(slug: str) -> str:
-    campaign = _campaign(slug, Right.VIEW)
+    campaign = campaign_for(Right.VIEW, slug)
     after, of = (request.args.get(name, "")[:32] for name in ("after", "of"))
     return render_template(
         "review/twins.html",
@@ -131,7 +118,7 @@ def save_provider() -> Response | tuple[str, int]:
     audit.record("save-provider", form.domain.data or "", **vars(form.provider))
     db.session.commit()
     flash(gettext("Saved. Likely twins are computed anew; this takes a minute."))
-    return redirect(url_for("review.providers"), 303)  # type: ignore[return-value]
+    return see_other("review.providers")
 
 
 @blueprint.post("/review/providers/remove")
@@ -149,7 +136,7 @@ def remove_provider() -> Response:
         said = gettext("Nothing was changed: this domain is not in the list.")
     db.session.commit()
     flash(said)
-    return redirect(url_for("review.providers"), 303)  # type: ignore[return-value]
+    return see_other("review.providers")
 
 
 def _providers(form: ProviderForm) -> str:

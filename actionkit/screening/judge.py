@@ -12,6 +12,7 @@ from actionkit.campaigns.models import Campaign
 from actionkit.screening import limits, lists, networks, proof
 from actionkit.screening.disposable import is_disposable
 from actionkit.screening.reasons import NO_PROOF, THROW_AWAY
+from actionkit.security import client_address
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ def judge(campaign: Campaign, address: str, proof_of_work: str = "") -> Verdict:
     Of several reasons the one is named that tells staff most: their own list, the address, the
     proof, the number.
     """
-    client = networks.client()
+    client = client_address()
     found = lists.current().look_up(client, address)
     given = proof.read(campaign, proof_of_work) if campaign.asks_proof else None
     network = networks.name_of(client)

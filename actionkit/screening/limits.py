@@ -16,7 +16,6 @@ from werkzeug.exceptions import TooManyRequests
 from actionkit import db
 from actionkit.screening import networks
 from actionkit.screening.models import SignHit
-from actionkit.screening.networks import KEPT_FOR as KEPT_FOR  # so long a name of a network can be asked for
 from actionkit.screening.reasons import MANY_AT_ONCE, MANY_IN_A_DAY
 from config import Config, Limit
 

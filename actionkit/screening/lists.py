@@ -20,8 +20,8 @@ from sqlalchemy.orm import Session
 from actionkit import db, remember
 from actionkit.addresses import AddressInvalid, canonical
 from actionkit.screening.models import RuleAction, RuleKind, ScreeningRule
-from actionkit.screening.networks import Address
 from actionkit.screening.reasons import LISTED_ADDRESS, LISTED_DOMAIN, LISTED_NETWORK
+from actionkit.security import IPAddress
 
 BROADEST = {4: 8, 6: 19}
 """The shortest prefix that a rule may have: an internet registry gives out nothing larger."""
@@ -56,7 +56,7 @@ class Rules:
     """`*` stands for any characters, dots too, and `?` for one."""
     addresses: Mapping[str, RuleAction]
 
-    def look_up(self, client: Address, address: str) -> Found:
+    def look_up(self, client: IPAddress, address: str) -> Found:
         """`address` is canonical. Where several rules match, one that allows wins."""
         held_because = ""
         for action, reason in self._matching(client, address):
@@ -65,7 +65,7 @@ class Rules:
             held_because = held_because or reason
         return Found(held_because=held_because) if held_because else NOTHING
 
-    def _matching(self, client: Address, address: str) -> Iterator[tuple[RuleAction, str]]:
+    def _matching(self, client: IPAddress, address: str) -> Iterator[tuple[RuleAction, str]]:
         if (action := self.addresses.get(address)) is not None:
             yield action, LISTED_ADDRESS
         domain = address.rpartition("@")[2]

@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import datetime as dt
 import hmac
-import ipaddress
 import secrets
 import time
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from flask import Flask, current_app, request
+from flask import Flask, current_app
 
 from actionkit import db
 from actionkit.screening.models import NetworkKey
+from actionkit.security import IPAddress, network_of
 
 KEPT_FOR = dt.timedelta(days=7)
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @dataclass(frozen=True)
@@ -34,22 +32,12 @@ class _Known:
     forgotten_at: float
 
 
-def client() -> Address:
-    """The client's address; an IPv4 address is one, in whatever notation. Unknown: 0.0.0.0."""
-    try:
-        address = ipaddress.ip_address(request.remote_addr or "")
-    except ValueError:
-        return ipaddress.IPv4Address(0)
-    return (address.version == 6 and address.ipv4_mapped) or address
-
-
-def name_of(address: Address) -> str:
+def name_of(address: IPAddress) -> str:
     """The client's network under the key of the day: an IPv4 address, or the /64 of an IPv6 one.
 
     The first one of a day writes, in the transaction at hand.
     """
-    packed = address.packed if address.version == 4 else address.packed[:8] + bytes(8)
-    return hmac.digest(_secret(), packed, "sha256").hex()[:32]
+    return hmac.digest(_secret(), network_of(address), "sha256").hex()[:32]
 
 
 def _secret() -> bytes:

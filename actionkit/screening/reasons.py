@@ -6,23 +6,12 @@ translates them when it shows them.
 
 from __future__ import annotations
 
-from flask_babel import lazy_gettext
+from actionkit.languages import gettext_noop
 
-MANY_AT_ONCE = "many signatures from one network"
-MANY_IN_A_DAY = "many signatures from one network in a day"
-LISTED_NETWORK = "network on your list"
-LISTED_DOMAIN = "mail domain on your list"
-LISTED_ADDRESS = "address on your list"
-THROW_AWAY = "throw-away address"
-NO_PROOF = "no proof of work"
-
-TRANSLATED = (
-    lazy_gettext("many signatures from one network"),
-    lazy_gettext("many signatures from one network in a day"),
-    lazy_gettext("network on your list"),
-    lazy_gettext("mail domain on your list"),
-    lazy_gettext("address on your list"),
-    lazy_gettext("throw-away address"),
-    lazy_gettext("no proof of work"),
-)
-"""The same once more, where the collector of sentences finds them."""
+MANY_AT_ONCE = gettext_noop("many signatures from one network")
+MANY_IN_A_DAY = gettext_noop("many signatures from one network in a day")
+LISTED_NETWORK = gettext_noop("network on your list")
+LISTED_DOMAIN = gettext_noop("mail domain on your list")
+LISTED_ADDRESS = gettext_noop("address on your list")
+THROW_AWAY = gettext_noop("throw-away address")
+NO_PROOF = gettext_noop("no proof of work")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 
-from flask import Blueprint, Response, current_app, flash, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, current_app, flash, make_response, render_template, request
 from flask_babel import format_timedelta, gettext
 
 from actionkit import db, freshness, languages
-from actionkit.campaigns.operations import all_campaigns, find_campaign
+from actionkit.campaigns.desk import campaign_for
+from actionkit.campaigns.operations import all_campaigns
+from actionkit.numbers import whole_number
+from actionkit.redirects import see_other
 from actionkit.screening import disposable, operations
 from actionkit.screening.forms import ACTIONS, KINDS, RuleForm
 from actionkit.screening.models import RuleAction, RuleKind
@@ -17,9 +20,6 @@ from actionkit.staff.rights import Right
 from config import Config, Limit
 
 blueprint = Blueprint("lists", __name__, url_prefix="/staff")
-
-LONGEST_ID = 9
-"""Digits of a rule's id."""
 
 
 @blueprint.get("/screening")
@@ -43,7 +43,7 @@ def add() -> Response:
             audit.record("add-screening-rule", "screening", kind=kind, effect=action)
             db.session.commit()
             flash(gettext("%(pattern)s is on the list. It takes effect within seconds.", pattern=form.pattern.data))
-            return redirect(url_for("lists.screening"), 303)  # type: ignore[return-value]
+            return see_other("lists.screening")
         form.pattern.errors = [
             gettext("%(pattern)s is on the list already. Remove it there first.", pattern=form.pattern.data)
         ]
@@ -56,15 +56,14 @@ def add() -> Response:
 def remove() -> Response:
     languages.choose()
     rights.require_everywhere(Right.ADMIN)
-    text = request.form.get("rule", "")
-    is_id = text.isascii() and text.isdecimal() and len(text) <= LONGEST_ID
-    removed = operations.remove_rule(int(text)) if is_id else None
+    rule_id = whole_number(request.form.get("rule"))
+    removed = operations.remove_rule(rule_id) if rule_id is not None else None
     if removed:
         kind, action = removed
         audit.record("remove-screening-rule", "screening", kind=kind, effect=action)
     db.session.commit()
     flash(gettext("The rule is removed.") if removed else gettext("Nothing was changed: the rule was gone already."))
-    return redirect(url_for("lists.screening"), 303)  # type: ignore[return-value]
+    return see_other("lists.screening")
 
 
 def _page(form: RuleForm) -> str:
@@ -102,9 +101,7 @@ def _in_words(limit: Limit) -> tuple[int, str]:
 @rights.needs(Right.EDIT)
 def ask_for_proof(slug: str, switch: str) -> Response:
     """Ask for a proof of work on this campaign's form, or no longer."""
-    languages.choose()
-    campaign = find_campaign(slug)
-    rights.require(Right.EDIT, campaign.id)
+    campaign = campaign_for(Right.EDIT, slug)
     is_on = switch == "on"
     is_switched = operations.ask_for_proof(campaign, is_on=is_on)
     if is_switched:
@@ -116,4 +113,4 @@ def ask_for_proof(slug: str, switch: str) -> Response:
         flash(gettext("Proof of work is on. Signatures that come without it are held."))
     else:
         flash(gettext("Proof of work is off."))
-    return redirect(url_for("desk.signatures", slug=slug), 303)  # type: ignore[return-value]
+    return see_other("desk.signatures", slug=slug)

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from actionkit import db
 from actionkit.campaigns.models import Campaign
+from actionkit.languages import gettext_noop
 from actionkit.signing import milestones
 from actionkit.signing.models import (
     CampaignCount,
@@ -27,9 +28,9 @@ from actionkit.signing.models import (
 
 BATCH = 5_000
 
-BY_STAFF = "taken out by staff"
-BY_RULE = "taken out by a rule"
-WITHDRAWN_AFTER = "taken out, then withdrawn by its owner"
+BY_STAFF = gettext_noop("taken out by staff")
+BY_RULE = gettext_noop("taken out by a rule")
+WITHDRAWN_AFTER = gettext_noop("taken out, then withdrawn by its owner")
 REMOVED = (BY_STAFF, BY_RULE, WITHDRAWN_AFTER)
 """Reasons of signatures that staff took out; those that had been confirmed are counted as removed."""
 

@@ -19,6 +19,7 @@ from actionkit.forms import (
     postcode_field,
     prose,
 )
+from actionkit.numbers import whole_number
 from actionkit.signing.models import Purpose
 
 LONGEST_COMMENT = 2_000
@@ -95,13 +96,9 @@ class SignForm(PublicForm):
     @property
     def version_id(self) -> int | None:
         """The letter version that the form says it showed."""
-        return _number(self.letter_version.data)
+        return whole_number(self.letter_version.data)
 
     @property
     def seconds_on_form(self) -> int | None:
         """What the script says, and nothing where there was none: a hint, never a reason."""
-        return _number(self.seconds.data)
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 10 else None
+        return whole_number(self.seconds.data)

@@ -16,6 +16,7 @@ from actionkit import db
 from actionkit.campaigns.models import Campaign, Phase
 from actionkit.delivery import outbox
 from actionkit.delivery.models import Outgoing, State
+from actionkit.signing.allowance import use_allowance
 from actionkit.signing.models import MailStop, Signature, SignatureState, Submission
 from actionkit.signing.operations import (
     CONFIRM_WITHIN,
@@ -23,7 +24,6 @@ from actionkit.signing.operations import (
     Signed,
     may_mail,
     refuse_if_over,
-    use_allowance,
 )
 
 REMINDER = "reminder"

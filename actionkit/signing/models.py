@@ -8,9 +8,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from actionkit.db import Base, new_public_id, now
-
-BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+from actionkit.db import Base, BigId, new_public_id, now
 
 
 class SignatureState(StrEnum):

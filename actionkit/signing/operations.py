@@ -13,12 +13,13 @@ from actionkit import db
 from actionkit.campaigns.models import Campaign, LetterMode, Phase
 from actionkit.delivery import outbox
 from actionkit.errors import ActionError
+from actionkit.languages import gettext_noop
 from actionkit.letters.compose import Sender
 from actionkit.letters.operations import queue_letters, stop_letters
 from actionkit.signing import counting
+from actionkit.signing.allowance import use_allowance
 from actionkit.signing.models import (
     ConsentWithdrawal,
-    MailAllowance,
     Purpose,
     Signature,
     SignatureState,
@@ -29,11 +30,10 @@ from actionkit.signing.models import (
 CONFIRMATION = "confirmation"
 """The kind of these rows in the ledger; their subject is the submission."""
 
-REFUSED_BY_OWNER = "refused by the owner of the address"
+REFUSED_BY_OWNER = gettext_noop("refused by the owner of the address")
 
 CONFIRM_WITHIN = dt.timedelta(days=7)
 BETWEEN_MAILS = dt.timedelta(minutes=10)
-ALLOWANCE_WINDOW = dt.timedelta(hours=24)
 
 
 class NotOpen(ActionError):
@@ -183,35 +183,6 @@ def may_mail(signature_id: int, address: str, moment: dt.datetime) -> bool:
         .values(mailed_at=moment)
     )
     return bool(won) and use_allowance(address, moment)
-
-
-_use_one_mail = db.prepared(
-    lambda insert: (
-        insert(MailAllowance.__table__)
-        .values(canonical_email=sa.bindparam("address"), latest_at=sa.bindparam("moment"))
-        .on_conflict_do_update(
-            index_elements=["canonical_email"],
-            set_={
-                "latest_at": sa.bindparam("moment"),
-                "second_at": MailAllowance.latest_at,
-                "third_at": MailAllowance.second_at,
-            },
-            where=sa.or_(MailAllowance.third_at.is_(None), MailAllowance.third_at <= sa.bindparam("window")),
-        )
-        .returning(MailAllowance.__table__.c.canonical_email)
-    )
-)
-
-
-def use_allowance(address: str, moment: dt.datetime) -> bool:
-    """Take one of the address's three mails in 24 hours; False if it has had them."""
-    parameters = {"address": address, "moment": moment, "window": moment - ALLOWANCE_WINDOW}
-    return db.session.connection().execute(_use_one_mail(), parameters).first() is not None
-
-
-def forget_allowances() -> None:
-    """Delete what no limit looks at any more: addresses whose last mail is older than a day."""
-    db.session.execute(sa.delete(MailAllowance).where(MailAllowance.latest_at < db.now() - ALLOWANCE_WINDOW))
 
 
 # ---------------------------------------------------------------- find

@@ -3,48 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import sqlalchemy as sa
-from flask_babel import gettext, lazy_gettext
+from flask_babel import gettext
 
 from actionkit import db
 from actionkit.addresses import AddressInvalid, canonical
 from actionkit.campaigns.models import Official
 from actionkit.delivery.models import Outgoing, OutgoingAttempt, State
 from actionkit.letters.operations import LETTER, group_key
-from actionkit.screening import limits
+from actionkit.paging import PER_PAGE, Page, page_of
+from actionkit.screening import networks
 from actionkit.signing.models import Signature, SignatureState, Submission
 from actionkit.signing.submissions import SPEAKS_FOR_IT
 
-PER_PAGE = 50
-LAST_PAGE = 10_000
 LONGEST_SEARCH = 200
 HELD_COUNTED = 10_000
 """More held signatures of a campaign than these are not counted for a page."""
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Page(Generic[T]):
-    """Some rows, and whether there are more."""
-
-    rows: Sequence[T]
-    number: int
-    has_next: bool
-
-
-def page_number(text: str) -> int:
-    """A page's number from a query; whatever is none is the first."""
-    return min(max(int(text), 1), LAST_PAGE) if text.isascii() and text.isdecimal() and len(text) < 9 else 1
-
-
-def _page(query: sa.Select[*tuple[Any, ...]], number: int) -> Page[sa.Row[*tuple[Any, ...]]]:
-    rows = db.session.execute(query.limit(PER_PAGE + 1).offset((number - 1) * PER_PAGE)).all()
-    return Page(rows[:PER_PAGE], number, len(rows) > PER_PAGE)
 
 
 @dataclass(frozen=True)
@@ -139,7 +117,7 @@ def _that_match(wanted: Wanted) -> sa.Select[int]:
 
 def _from_network(network: str) -> sa.Select[int]:
     """The signatures that a network sent. Its name lives for a day, so what is much older is passed over."""
-    first_id = _first_submission_since(db.now() - limits.KEPT_FOR)
+    first_id = _first_submission_since(db.now() - networks.KEPT_FOR)
     return sa.select(Submission.signature_id).where(Submission.id >= first_id, Submission.network == network)
 
 
@@ -168,10 +146,6 @@ class Held:
     @property
     def count(self) -> int:
         return sum(self.by_reason.values())
-
-
-TRANSLATED = (lazy_gettext("refused by the owner of the address"),)
-"""A reason that no other package names, where the collector of sentences finds it."""
 
 
 def reason_name(reason: str) -> str:
@@ -229,7 +203,7 @@ def letters(campaign_id: int, *, state: str, number: int) -> Page[sa.Row[*tuple[
     )
     if state in set(State):
         query = query.where(Outgoing.state == state)
-    return _page(query, number)
+    return page_of(query, number)
 
 
 def letters_by_state(campaign_id: int) -> dict[str, int]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, flash, render_template, request
 from flask_babel import gettext, lazy_gettext
 from werkzeug.exceptions import NotFound
 
 from actionkit import db, languages
-from actionkit.campaigns.models import Campaign
-from actionkit.campaigns.operations import all_campaigns, find_campaign
+from actionkit.campaigns.desk import campaign_for
+from actionkit.campaigns.operations import all_campaigns
 from actionkit.delivery import outbox
 from actionkit.delivery.models import State
+from actionkit.paging import page_number
+from actionkit.redirects import see_other
 from actionkit.signing import counting, operations, search
 from actionkit.signing.models import SignatureState
 from actionkit.staff import audit, rights
@@ -31,19 +33,6 @@ LETTER_STATES = {
 CAN_BE_SENT_AGAIN = (State.FAILED, State.UNCERTAIN, State.HELD, State.FROZEN)
 
 
-def _campaign(slug: str, right: Right) -> Campaign:
-    """A campaign that the member may see or act on; another's is as if it were not there."""
-    languages.choose()
-    campaign = find_campaign(slug)
-    rights.require(right, campaign.id)
-    return campaign
-
-
-def _may(right: Right, campaign: Campaign) -> bool:
-    allowed = rights.campaign_ids(right)
-    return allowed is None or campaign.id in allowed
-
-
 @blueprint.get("/")
 @rights.needs(Right.VIEW)
 def index() -> str:
@@ -59,9 +48,9 @@ def index() -> str:
 @blueprint.get("/campaigns/<slug>/signatures")
 @rights.needs(Right.VIEW)
 def signatures(slug: str) -> str:
-    campaign = _campaign(slug, Right.VIEW)
+    campaign = campaign_for(Right.VIEW, slug)
     wanted = search.Wanted.of(request.args)
-    found = search.signatures(campaign.id, wanted, number=search.page_number(request.args.get("page", "")))
+    found = search.signatures(campaign.id, wanted, number=page_number(request.args.get("page", "")))
     return render_template(
         "desk/signatures.html",
         campaign=campaign,
@@ -71,8 +60,8 @@ def signatures(slug: str) -> str:
         states=operations.STATE_NAMES,
         reason_name=search.reason_name,
         total=counting.current(campaign.id).total,
-        can_export=_may(Right.EXPORT, campaign),
-        can_act=_may(Right.ACT, campaign),
+        can_export=rights.may(Right.EXPORT, campaign.id),
+        can_act=rights.may(Right.ACT, campaign.id),
     )
 
 
@@ -80,7 +69,7 @@ def signatures(slug: str) -> str:
 @rights.needs(Right.ACT)
 def decide(slug: str, public_id: str, decision: str) -> Response:
     """Release a held signature, or take it out."""
-    campaign = _campaign(slug, Right.ACT)
+    campaign = campaign_for(Right.ACT, slug)
     signature = search.find_signature(campaign.id, public_id)
     if signature is None:
         raise NotFound
@@ -95,24 +84,23 @@ def decide(slug: str, public_id: str, decision: str) -> Response:
     db.session.commit()
     flash(said if is_done else gettext("Nothing was changed: the signature is no longer held."))
     reason = request.form.get("reason", "")[: search.LONGEST_SEARCH]
-    back = url_for("desk.signatures", slug=slug, state=SignatureState.HELD, reason=reason or None)
-    return redirect(back, 303)  # type: ignore[return-value]
+    return see_other("desk.signatures", slug=slug, state=SignatureState.HELD, reason=reason or None)
 
 
 @blueprint.get("/campaigns/<slug>/letters")
 @rights.needs(Right.VIEW)
 def letters(slug: str) -> str:
-    campaign = _campaign(slug, Right.VIEW)
+    campaign = campaign_for(Right.VIEW, slug)
     state = request.args.get("state", "")
     return render_template(
         "desk/letters.html",
         campaign=campaign,
-        found=search.letters(campaign.id, state=state, number=search.page_number(request.args.get("page", ""))),
+        found=search.letters(campaign.id, state=state, number=page_number(request.args.get("page", ""))),
         state=state,
         states=LETTER_STATES,
         by_state=search.letters_by_state(campaign.id),
         again=CAN_BE_SENT_AGAIN,
-        can_act=_may(Right.ACT, campaign),
+        can_act=rights.may(Right.ACT, campaign.id),
     )
 
 
@@ -120,7 +108,7 @@ def letters(slug: str) -> str:
 @rights.needs(Right.VIEW)
 def letter(slug: str, public_id: str) -> str:
     """What happened to one letter, try by try."""
-    campaign = _campaign(slug, Right.VIEW)
+    campaign = campaign_for(Right.VIEW, slug)
     found = search.find_letter(campaign.id, public_id)
     if found is None:
         raise NotFound
@@ -130,14 +118,14 @@ def letter(slug: str, public_id: str) -> str:
         letter=found,
         states=LETTER_STATES,
         attempts=search.attempts(found),
-        can_send_again=found.state in CAN_BE_SENT_AGAIN and _may(Right.ACT, campaign),
+        can_send_again=found.state in CAN_BE_SENT_AGAIN and rights.may(Right.ACT, campaign.id),
     )
 
 
 @blueprint.post("/campaigns/<slug>/letters/<public_id>/send-again")
 @rights.needs(Right.ACT)
 def send_again(slug: str, public_id: str) -> Response:
-    campaign = _campaign(slug, Right.ACT)
+    campaign = campaign_for(Right.ACT, slug)
     found = search.find_letter(campaign.id, public_id)
     if found is None:
         raise NotFound
@@ -147,4 +135,4 @@ def send_again(slug: str, public_id: str) -> Response:
     else:
         flash(gettext("Nothing was changed: the letter is on its way or has been sent."))
     db.session.commit()
-    return redirect(url_for("desk.letters", slug=slug), 303)  # type: ignore[return-value]
+    return see_other("desk.letters", slug=slug)

@@ -11,10 +11,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from flask_babel import lazy_gettext
 
 from actionkit import db
 from actionkit.delivery import outbox
+from actionkit.languages import gettext_noop
 from actionkit.letters.operations import queue_letters_again, stop_letters
 from actionkit.signing import counting
 from actionkit.signing.counting import Trace
@@ -22,15 +22,7 @@ from actionkit.signing.models import Signature, SignatureState, Submission
 from actionkit.signing.operations import CONFIRMATION
 
 CAN_BE_TAKEN_OUT = (SignatureState.CONFIRMED, SignatureState.PENDING, SignatureState.HELD)
-PUT_BACK = "put back by staff"
-
-TRANSLATED = (
-    lazy_gettext("taken out by staff"),
-    lazy_gettext("taken out by a rule"),
-    lazy_gettext("taken out, then withdrawn by its owner"),
-    lazy_gettext("put back by staff"),
-)
-"""The reasons once more, where the collector of sentences finds them."""
+PUT_BACK = gettext_noop("put back by staff")
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
-from flask import Blueprint, Response, current_app, jsonify, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, current_app, jsonify, make_response, render_template, request
 from sqlalchemy.orm import selectinload
 
 from actionkit import countries, db, languages, pages
@@ -13,6 +11,7 @@ from actionkit.campaigns.models import Campaign
 from actionkit.campaigns.operations import find_public_campaign
 from actionkit.letters.compose import Sender, compose_all
 from actionkit.letters.models import LetterVersion
+from actionkit.redirects import see_other
 from actionkit.screening import proof
 from actionkit.screening.judge import judge
 from actionkit.security import keep_private, read_form, read_token
@@ -30,11 +29,6 @@ def _campaign(slug: str) -> Campaign:
     campaign = find_public_campaign(slug)
     languages.choose(campaign.languages)
     return campaign
-
-
-def _thanks_path(campaign: Campaign) -> str:
-    links: dict[str, Any] = links_stay_in(campaign)
-    return url_for("signing.thanks", slug=campaign.slug, **links)
 
 
 # ---------------------------------------------------------------- campaign
@@ -71,11 +65,11 @@ def sign(slug: str) -> Response:
     campaign = _campaign(slug)
     texts = consent_texts(campaign)
     form = SignForm.for_campaign(campaign, texts, formdata=request.form)
-    thanks = redirect(_thanks_path(campaign), 303)
+    thanks = see_other("signing.thanks", slug=campaign.slug, **links_stay_in(campaign))
     thanks.headers["Cache-Control"] = "no-store"
     operations.refuse_unless_open(campaign)
     if form.is_from_a_robot:
-        return thanks  # type: ignore[return-value]
+        return thanks
     if not form.is_valid():
         return _refused(campaign, form)
     # What is read on a connection of its own comes first: while this one writes, it takes no second.
@@ -83,7 +77,7 @@ def sign(slug: str) -> Response:
     verdict = judge(campaign, address, request.form.get(proof.FIELD, ""))
     operations.sign(campaign, _signing(form, texts, version, verdict.network), address, verdict.held_because)
     db.session.commit()
-    return thanks  # type: ignore[return-value]
+    return thanks
 
 
 def _signing(form: SignForm, texts: dict[Purpose, str], version: LetterVersion | None, network: str) -> Signing:

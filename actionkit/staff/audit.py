@@ -15,9 +15,6 @@ def record(action: str, subject: str, **detail: Any) -> AuditEntry:
     `detail` is JSON of ids, states and numbers, never a supporter's data: the trail outlives
     what an erasure empties.
     """
-    member = current.member()
-    entry = AuditEntry(
-        staff_member_id=member.id if member else None, action=action, subject=subject[:300], detail=detail
-    )
+    entry = AuditEntry(staff_member_id=current.member_id(), action=action, subject=subject[:300], detail=detail)
     db.session.add(entry)
     return entry

@@ -22,3 +22,9 @@ def member() -> StaffMember | None:
         return None
     user = current_user._get_current_object()
     return user if isinstance(user, StaffMember) else None
+
+
+def member_id() -> int | None:
+    """The id of the signed-in member, or None; nobody on the console."""
+    signed_in = member()
+    return signed_in.id if signed_in else None

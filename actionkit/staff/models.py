@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from flask_security import UserMixin
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from actionkit.db import Base, new_public_id, now
+from actionkit.db import Base, BigId, new_public_id, now
 
 
 class StaffRole(StrEnum):
@@ -90,7 +90,7 @@ class AuditEntry(Base):
 
     __tablename__ = "audit_entries"
 
-    id: Mapped[int] = mapped_column(sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True)
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
     at: Mapped[dt.datetime] = mapped_column(default=now, index=True)
     staff_member_id: Mapped[int | None] = mapped_column(sa.ForeignKey("staff_members.id"), index=True)
     """None: a command on the server's own console."""

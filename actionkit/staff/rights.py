@@ -149,8 +149,7 @@ def require_everywhere(right: Right) -> None:
 
 
 def _note_refusal(right: Right, campaign_id: int | None = None) -> None:
-    member = current.member()
     log.warning(
         "staff refused",
-        extra={"staff_member_id": member.id if member else None, "right": str(right), "campaign_id": campaign_id},
+        extra={"staff_member_id": current.member_id(), "right": str(right), "campaign_id": campaign_id},
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import ipaddress
 import logging
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from typing import Any
 from flask import Flask, Response, current_app, make_response, render_template, request
 from flask_limiter import Limiter, RequestLimit
 
+from actionkit.security import client_address, network_of
 from actionkit.staff import current
 from config import Config
 
@@ -30,14 +30,7 @@ View = Callable[..., Any]
 
 
 def _network() -> str:
-    """An IPv4 address, or the /64 of an IPv6 one: what one person can have at will."""
-    try:
-        address = ipaddress.ip_address(request.remote_addr or "")
-    except ValueError:
-        address = ipaddress.IPv4Address(0)
-    if isinstance(address, ipaddress.IPv6Address):
-        address = address.ipv4_mapped or ipaddress.IPv6Network((address, 64), strict=False).network_address
-    return _sealed(str(address))
+    return _sealed(network_of(client_address()).hex())
 
 
 def _account_and_network() -> str:

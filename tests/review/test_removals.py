@@ -22,7 +22,7 @@ from actionkit.campaigns.models import Campaign, CampaignOfficial
 from actionkit.delivery.models import Outgoing
 from actionkit.review import removals
 from actionkit.review.models import Removal, RemovedSignature
-from actionkit.review.removals import Rule
+from actionkit.review.removal_rules import Rule
 from actionkit.signing import counting, operations
 from actionkit.signing.counting import BY_RULE, BY_STAFF, WITHDRAWN_AFTER
 from actionkit.signing.models import (

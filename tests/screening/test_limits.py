@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from actionkit import db, jobs
+from actionkit import db, jobs, security
 from actionkit.db import Base
 from actionkit.screening import limits, networks
 from actionkit.screening.limits import SLOT_SECONDS
@@ -281,7 +281,7 @@ def test_a_process_forgets_the_secret_too(limited: Site, monkeypatch: pytest.Mon
 
 def test_a_secret_that_is_rolled_back_is_not_remembered(limited: Site) -> None:
     with limited.app.test_request_context("/", method="POST", environ_base={"REMOTE_ADDR": ADDRESS}):
-        names = [networks.name_of(networks.client()) for _ in range(2)]
+        names = [networks.name_of(security.client_address()) for _ in range(2)]
         assert names[0] == names[1]
         db.session.rollback()
     assert limited.app.extensions["network_secret"] is None

@@ -10,8 +10,8 @@ from flask import Flask
 from actionkit import remember
 from actionkit.screening.lists import PatternInvalid, canonical_pattern, compiled
 from actionkit.screening.models import RuleAction, RuleKind, ScreeningRule, SignHit
-from actionkit.screening.networks import client as client_address
 from actionkit.screening.reasons import LISTED_ADDRESS, LISTED_DOMAIN, LISTED_NETWORK, MANY_AT_ONCE
+from actionkit.security import client_address
 from actionkit.signing.models import Signature
 from actionkit.staff.models import AuditEntry, StaffRole
 from tests.conftest import MakeApp, sign_form

@@ -16,6 +16,7 @@ from actionkit import create_app, db
 from actionkit.db import Base
 from actionkit.delivery.models import Outgoing
 from actionkit.review import removals
+from actionkit.review.removal_rules import Rule as RemovalRule
 from actionkit.signing.models import Signature, Submission
 from actionkit.staff import rights
 from actionkit.staff.models import AuditEntry, StaffRole
@@ -143,7 +144,7 @@ def desk(site: Site) -> Desk:
         letters = site.stored(Outgoing, Outgoing.kind == "letter", Outgoing.subject_id == signature.id)
         ids |= {f"signature {slug}": signature.public_id, f"letter {slug}": letters[0].public_id}
         with site.app.app_context():
-            rule = removals.Rule(country="IT")
+            rule = RemovalRule(country="IT")
             removal = removals.add(campaign_id, rule, removals.count(campaign_id, rule), None)
             db.session.commit()
             ids[f"removal {slug}"] = removal.public_id
