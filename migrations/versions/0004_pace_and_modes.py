@@ -1,0 +1,8 @@
+"""Pace and modes of letters: office hours, spread, digest"""
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    """Nothing yet."""
