@@ -15,6 +15,7 @@ from flask import current_app
 from sqlalchemy.orm import aliased
 
 from actionkit import db
+from actionkit.delivery import history, recipients
 from actionkit.delivery.models import Group, Lane, Outgoing, OutgoingAttempt, Recipient, State
 from actionkit.delivery.renderers import Item
 from actionkit.delivery.smtp import Step
@@ -22,7 +23,7 @@ from actionkit.delivery.smtp import Step
 BACKOFF_MINUTES = (1, 2, 4, 8, 16, 32, 60)
 OUR_TROUBLE_WAIT = dt.timedelta(seconds=60)
 LONGEST_AGE = dt.timedelta(days=7)
-"""How long a mail that the recipient's server puts off is tried, counted from its first try."""
+"""How long a mail that the recipient's server puts off is tried, counted from when it first does."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Outcome:
     step: str = ""
     answer: str = ""
     is_charged: bool = True
+    is_refusal: bool = False
+    """The recipient's server wants no mail at this address, and says so for good."""
 
 
 def lease() -> dt.timedelta:
@@ -66,7 +69,20 @@ def claim(owner: str, most: int) -> list[Item]:
     )
     rows = db.session.execute(sa.select(*_ITEM_COLUMNS).where(Outgoing.id.in_(ids))).all()
     items = {row.id: Item(**row._mapping) for row in rows}
-    return [items[id_] for id_ in ids]
+    for held in hold_suspended(list(items.values())):
+        del items[held]
+    return [items[id_] for id_ in ids if id_ in items]
+
+
+def hold_suspended(items: list[Item]) -> list[int]:
+    """Hold claimed rows, of which no try has begun, whose recipient was suspended since they were put; their ids."""
+    held: list[int] = []
+    for key, reason in recipients.reasons({item.recipient_key for item in items}).items():
+        mine = [item.id for item in items if item.recipient_key == key]
+        values = {"lease_owner": "", "lease_until": None, "last_step": recipients.SUSPENDED, "last_answer": reason}
+        held += history.move((Outgoing.id.in_(mine), Outgoing.state == State.SENDING), State.HELD, reason, **values)
+        recipients.hold_waiting(key)
+    return held
 
 
 _ITEM_COLUMNS = (
@@ -80,6 +96,7 @@ _ITEM_COLUMNS = (
     Outgoing.first_tried_at,
     Outgoing.attempts,
     Outgoing.is_maybe_twice,
+    Outgoing.give_up_at,
 )
 
 
@@ -187,7 +204,9 @@ def record(owner: str, outcome: Outcome) -> None:
             # Not at once: the next probe of the relay is to be with another mail, or one that always
             # brings trouble would stand in the way of all.
             values["not_before"] = moment + OUR_TROUBLE_WAIT
-        elif moment - item.first_tried_at > LONGEST_AGE:
+        elif item.give_up_at is None:
+            values["give_up_at"] = moment + LONGEST_AGE
+        elif moment > item.give_up_at:
             values |= {"state": State.FAILED, "ended_at": moment}
     if outcome.state is State.UNCERTAIN and not item.is_maybe_twice:
         # Due once more, when the relay has had its time; after that a person decides.
@@ -197,6 +216,10 @@ def record(owner: str, outcome: Outcome) -> None:
         .where(Outgoing.id == item.id, Outgoing.lease_owner == owner, Outgoing.state == State.SENDING)
         .values(values)
     )
+    if outcome.is_refusal:
+        recipients.refused(item.recipient_key, outcome.answer)
+    elif outcome.state is State.SENT:
+        recipients.accepted(item.recipient_key)
     _close_attempts(
         [item.id],
         OutgoingAttempt.worker == owner,

@@ -6,9 +6,12 @@ sent (see `renderers.py`), from data that does not change, so every try says the
       put ──► queued ──claim──► sending ──250──────────► sent
                 ▲                 │ ├── 5xx ───────────► failed
                 ├── 4xx, ours ────┤ ├── cannot render ─► frozen
-                │                 │ └── no relay for it ► held
+                │                 │ └── no relay for it, or nobody there ► held
                 │                 └── silence ─► uncertain ──lease ends──► (sending, once more)
     cancelled ◄─┴─ withdrawn before it left           └── silence again ─► uncertain, for a person
+
+Each try is a row of `outgoing_attempts`, each change without one a row of `outgoing_moves`:
+docs/delivery.md draws them all, with who is to act and until when.
 """
 
 from __future__ import annotations
@@ -57,6 +60,12 @@ class Outgoing(Base):
             postgresql_where=sa.text("lane = 'paced'"),
         ),
         sa.Index("ix_outgoing_group", "group_key", "state"),
+        sa.Index(
+            "ix_outgoing_held",
+            "recipient_key",
+            sqlite_where=sa.text("state = 'held'"),
+            postgresql_where=sa.text("state = 'held'"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -72,6 +81,8 @@ class Outgoing(Base):
     first_tried_at: Mapped[dt.datetime | None]
     """When it was first rendered. Links in it are counted from here, the same at every try."""
     ended_at: Mapped[dt.datetime | None]
+    give_up_at: Mapped[dt.datetime | None]
+    """Set when the recipient's server first puts it off; None = it has not, or staff began anew."""
     attempts: Mapped[int] = mapped_column(default=0)
     """Tries that were this message's own; an outage of the relay charges none."""
     lease_owner: Mapped[str] = mapped_column(sa.String(32), default="")
@@ -98,6 +109,19 @@ class OutgoingAttempt(Base):
     answer: Mapped[str] = mapped_column(sa.String(300), default="")
 
 
+class Move(Base):
+    """A change of state without a try: held, queued again, cancelled, settled by staff. Never an address."""
+
+    __tablename__ = "outgoing_moves"
+    __table_args__ = (sa.Index("ix_outgoing_moves_outgoing", "outgoing_id"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    outgoing_id: Mapped[int] = mapped_column(sa.ForeignKey("outgoing.id", ondelete="CASCADE"))
+    moved_at: Mapped[dt.datetime] = mapped_column(default=now)
+    state: Mapped[str] = mapped_column(sa.String(12))
+    because: Mapped[str] = mapped_column(sa.String(300), default="")
+
+
 class Recipient(Base):
     """Someone who is written to at a pace: when the next mail may leave."""
 
@@ -115,3 +139,39 @@ class Group(Base):
     group_key: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
     per_hour: Mapped[int | None]
     """Mails an hour to one recipient; 0 = as fast as it goes; None = the default of the settings."""
+    paused_at: Mapped[dt.datetime | None]
+    """While it is set, none of them leaves; they stay queued."""
+    paused_because: Mapped[str] = mapped_column(sa.String(300), default="", server_default=sa.text("''"))
+    refusals: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Messages that the relay refused after reading them, one after another; an accepted one ends the row."""
+    stop_until_id: Mapped[int | None] = mapped_column(sa.BigInteger)
+    """All unsent mails up to this id are being cancelled; None = nothing is."""
+
+
+class RecipientHealth(Base):
+    """What is known against a recipient: refusals one after another, and whether we write no more for now."""
+
+    __tablename__ = "delivery_health"
+
+    recipient_key: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    refusals: Mapped[int] = mapped_column(default=0)
+    reason: Mapped[str] = mapped_column(sa.String(300), default="")
+    """What the mail server said last, without addresses."""
+    changed_at: Mapped[dt.datetime] = mapped_column(default=now)
+    suspended_at: Mapped[dt.datetime | None]
+
+
+class RelayTrouble(Base):
+    """The relay's trouble, known to all workers. One row while there is any, none while all is well."""
+
+    __tablename__ = "delivery_relay"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    faults: Mapped[int] = mapped_column(default=0)
+    """Failed tries one after another."""
+    since: Mapped[dt.datetime] = mapped_column(default=now)
+    shut_until: Mapped[dt.datetime | None]
+    """Nobody tries until then; None = not enough faults yet."""
+    pause_seconds: Mapped[int] = mapped_column(default=0)
+    step: Mapped[str] = mapped_column(sa.String(16), default="")
+    answer: Mapped[str] = mapped_column(sa.String(300), default="")

@@ -9,13 +9,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from actionkit import db
+from actionkit.delivery import history, recipients
 from actionkit.delivery.models import Group, Lane, Outgoing, Recipient, State
 
 
 def put(
     kind: str,
     subject_id: int,
-    recipients: Iterable[str],
+    keys: Iterable[str],
     *,
     group: str = "",
     lane: Lane = Lane.FAST,
@@ -24,9 +25,10 @@ def put(
     """Queue one mail to each recipient key, in the transaction at hand; due now or at `not_before`.
 
     What is there already (same kind, subject and recipient) stays as it is, except that a
-    cancelled one is queued again: it never left.
+    cancelled one is queued again: it never left. To a suspended recipient it is held.
     """
-    moment = db.now()
+    moment, keys = db.now(), list(keys)
+    held = recipients.reasons(keys) if lane is Lane.PACED else {}
     rows = [
         {
             **_NEW,
@@ -38,8 +40,9 @@ def put(
             "lane": lane.value,
             "not_before": not_before or moment,
             "created_at": moment,
+            **(_HELD | {"last_answer": held[key]} if key in held else {}),
         }
-        for key in recipients
+        for key in keys
     ]
     if not rows:
         return
@@ -57,14 +60,21 @@ _NEW = {
     "last_step": "",
     "last_answer": "",
 }
+_HELD = {"state": State.HELD.value, "last_step": recipients.SUSPENDED}
 
 
 def _add_or_revive(insert: Callable[[Any], Any]) -> Any:
     added = insert(Outgoing.__table__)
     return added.on_conflict_do_update(
         index_elements=["kind", "subject_id", "recipient_key"],
-        set_={"state": State.QUEUED, "not_before": added.excluded.not_before, "ended_at": None},
-        where=Outgoing.state == State.CANCELLED,
+        set_={
+            "state": added.excluded.state,
+            "not_before": added.excluded.not_before,
+            "last_step": added.excluded.last_step,
+            "last_answer": added.excluded.last_answer,
+            "ended_at": None,
+        },
+        where=sa.and_(Outgoing.state == State.CANCELLED, ~Outgoing.is_maybe_twice),
     )
 
 
@@ -76,15 +86,15 @@ Subjects = sa.Select[int]
 """A query for the ids of subjects, which may be very many; what they are is the feature's business."""
 
 
-def cancel(kind: str, subjects: int | Subjects) -> int:
-    """Stop the mails of this kind and subject that have not begun to leave; how many."""
+def cancel(kind: str, subjects: int | Subjects, because: str = "its cause is gone") -> int:
+    """Stop the mails of this kind and subject that have not begun to leave; how many.
+
+    One that was refused has ended already, and stays as it is.
+    """
     mine = Outgoing.subject_id == subjects if isinstance(subjects, int) else Outgoing.subject_id.in_(subjects)
-    return db.rows_changed(
-        sa.update(Outgoing)
-        .where(Outgoing.kind == kind, mine)
-        .where(Outgoing.state.in_([State.QUEUED, State.HELD, State.FROZEN, State.FAILED]))
-        .values(state=State.CANCELLED, ended_at=db.now())
-    )
+    unsent = Outgoing.state.in_([State.QUEUED, State.HELD, State.FROZEN])
+    which = (Outgoing.kind == kind, mine, unsent)
+    return len(history.move(which, State.CANCELLED, because, ended_at=db.now()))
 
 
 def revive(kind: str, subjects: Subjects) -> int:
@@ -92,12 +102,13 @@ def revive(kind: str, subjects: Subjects) -> int:
 
     One that may have left, since the mail server fell silent, stays cancelled.
     """
-    return db.rows_changed(
-        sa.update(Outgoing)
-        .where(Outgoing.kind == kind, Outgoing.subject_id.in_(subjects))
-        .where(Outgoing.state == State.CANCELLED, ~Outgoing.is_maybe_twice)
-        .values(state=State.QUEUED, not_before=db.now(), ended_at=None)
+    which = (
+        Outgoing.kind == kind,
+        Outgoing.subject_id.in_(subjects),
+        Outgoing.state == State.CANCELLED,
+        ~Outgoing.is_maybe_twice,
     )
+    return len(history.move(which, State.QUEUED, "its cause is back", **history.from_the_beginning()))
 
 
 def forget(kinds: Iterable[str], subjects: Subjects) -> None:
@@ -105,28 +116,40 @@ def forget(kinds: Iterable[str], subjects: Subjects) -> None:
     db.rows_changed(sa.delete(Outgoing).where(Outgoing.kind.in_(kinds), Outgoing.subject_id.in_(subjects)))
 
 
+_STOPPED = (State.FAILED, State.FROZEN, State.HELD)
+BY_STAFF = "queued again by staff"
+ARRIVED = "staff found that it arrived"
+GIVEN_UP = "given up by staff"
+
+
 def send_again(outgoing_id: int) -> bool:
     """Queue a failed, frozen, held or uncertain mail once more, with the same Message-ID.
 
     False where it is in another state (somebody was quicker, or a worker has it).
     """
-    row = Outgoing.state
+    is_mine = Outgoing.id == outgoing_id
+    values = history.from_the_beginning()
     return bool(
-        db.rows_changed(
-            sa.update(Outgoing)
-            .where(Outgoing.id == outgoing_id)
-            .where(row.in_([State.FAILED, State.FROZEN, State.HELD, State.UNCERTAIN]))
-            .values(
-                state=State.QUEUED,
-                not_before=db.now(),
-                ended_at=None,
-                attempts=0,
-                lease_owner="",
-                lease_until=None,
-                is_maybe_twice=sa.or_(Outgoing.is_maybe_twice, row == State.UNCERTAIN),
-            )
+        history.move(
+            (is_mine, Outgoing.state == State.UNCERTAIN), State.QUEUED, BY_STAFF, is_maybe_twice=True, **values
         )
+        or history.move((is_mine, Outgoing.state.in_(_STOPPED)), State.QUEUED, BY_STAFF, **values)
     )
+
+
+def settle(outgoing_id: int, *, has_arrived: bool) -> bool:
+    """Staff know how it ended: an uncertain mail arrived, or one that waits for them is given up.
+
+    False where there is nothing to settle: it is in another state, or is due once more by itself.
+    """
+    is_mine = Outgoing.id == outgoing_id
+    waits_for_staff = sa.and_(Outgoing.state == State.UNCERTAIN, Outgoing.lease_until.is_(None))
+    if has_arrived:
+        return bool(history.move((is_mine, waits_for_staff), State.SENT, ARRIVED, ended_at=db.now()))
+    # One that may have arrived is not cancelled, which says that it never left.
+    given_up = history.move((is_mine, waits_for_staff), State.FAILED, GIVEN_UP, ended_at=db.now())
+    which = (is_mine, Outgoing.state.in_([State.FROZEN, State.HELD]))
+    return bool(given_up or history.move(which, State.CANCELLED, GIVEN_UP, ended_at=db.now()))
 
 
 def set_pace(group: str, per_hour: int | None) -> None:

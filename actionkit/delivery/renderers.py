@@ -24,6 +24,8 @@ class Item:
     first_tried_at: dt.datetime
     attempts: int
     is_maybe_twice: bool
+    give_up_at: dt.datetime | None = None
+    """Put off after this moment, it fails; None = it has not been put off yet."""
 
 
 @dataclass(frozen=True)

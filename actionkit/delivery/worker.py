@@ -177,6 +177,8 @@ class _Sender:
         db.writing()
         if outcome is not None:
             claims.record(self.owner, outcome)
+            if outcome.is_refusal:
+                self._drop(claims.hold_suspended(list(self.waiting)))
         is_over = time.monotonic() > self.deadline or self.worker.stopping.is_set() or self.worker.relay.is_paused
         if is_over:
             claims.give_back(self.owner, list(self.waiting))
@@ -193,6 +195,12 @@ class _Sender:
             self.waiting.clear()
         self.item = self.waiting.popleft() if self.waiting else None
         return self.item
+
+    def _drop(self, ids: list[int]) -> None:
+        """These rows are no longer ours to send."""
+        self.waiting = deque(item for item in self.waiting if item.id not in ids)
+        for id_ in ids:
+            self.worker.held.pop(id_, None)
 
     def _try(self, item: Item) -> Outcome:
         """Render and send one item. No transaction is open while SMTP talks."""
@@ -249,6 +257,11 @@ def _new_connection() -> Connection | MailFolder:
     return MailFolder(folder) if folder else Connection(current_app.extensions["mail"])
 
 
+def is_refusal(error: SendError) -> bool:
+    """Whether nobody is there under the address (RFC 5321 4.2.3), and not a policy against us (RFC 3463 X.7)."""
+    return error.step is Step.RCPT and error.code in (550, 551, 553) and not error.answer.startswith("5.7.")
+
+
 def judge(item: Item, error: SendError) -> Outcome:
     """What a failed try means, by the step at which it failed (RFC 5321 4.2.1, 4.2.5).
 
@@ -264,5 +277,5 @@ def judge(item: Item, error: SendError) -> Outcome:
     if error.step is Step.FINAL_DOT and not 400 <= error.code < 600:
         return Outcome(item, State.UNCERTAIN, error.step, answer)
     if 500 <= error.code < 600:
-        return Outcome(item, State.FAILED, error.step, answer)
+        return Outcome(item, State.FAILED, error.step, answer, is_refusal=is_refusal(error))
     return Outcome(item, State.QUEUED, error.step, answer)

@@ -194,7 +194,11 @@ def test_what_is_put_off_for_a_week_fails(ledger: Ledger, sink: Sink, make_worke
     ledger.put("a@example.org")
     ledger.change(first_tried_at=LONG_AGO)
     sink.script = _answering("rcpt", "451 4.7.1 greylisted")
-    ledger.deliver(make_worker())
+    worker = make_worker()
+    ledger.deliver(worker)
+    assert ledger.row().state == State.QUEUED, "the week begins when it is first put off, not in an outage before"
+    ledger.change(not_before=LONG_AGO, give_up_at=LONG_AGO)
+    ledger.deliver(worker)
     assert ledger.row().state == State.FAILED
 
 
