@@ -106,6 +106,11 @@ class Config:
         return self.database_url.startswith("sqlite")
 
     @property
+    def database_file(self) -> Path:
+        """The file of a SQLite database."""
+        return Path(self.database_url.removeprefix("sqlite:///"))
+
+    @property
     def mail_folder(self) -> Path | None:
         """Where mails are written as files, or None when a relay sends them."""
         return None if self.mail_server else self.instance / "mail"
@@ -129,7 +134,7 @@ class Config:
         if self.mail_password and not is_encrypted:
             faults.append("ACTIONKIT_MAIL_USE_TLS must be set: the password would cross the network in clear")
         if self.is_sqlite:
-            file = Path(self.database_url.removeprefix("sqlite:///"))
+            file = self.database_file
             if file.exists() and file.stat().st_mode & 0o007:
                 faults.append(f"the database file {file.name} can be read by every user of this machine (chmod 640)")
         return faults

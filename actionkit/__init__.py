@@ -28,7 +28,7 @@ from actionkit import (
 )
 from actionkit.campaigns.models import LetterMode, Phase
 from actionkit.campaigns.views import blueprint as campaigns_blueprint
-from actionkit.delivery import dev_views
+from actionkit.delivery import dev_views, sending_pause
 from actionkit.delivery.views import blueprint as health_blueprint
 from actionkit.exports.views import blueprint as exports_blueprint
 from actionkit.letters import compose
@@ -45,6 +45,7 @@ from actionkit.signing.staff_views import blueprint as desk_blueprint
 from actionkit.signing.unsubscribe_views import blueprint as unsubscribe_blueprint
 from actionkit.signing.views import blueprint as signing_blueprint
 from actionkit.staff import accounts
+from actionkit.upkeep.sending_views import blueprint as sending_blueprint
 from config import Config
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,6 +63,7 @@ def create_app(config: Config) -> Flask:
         proof_seconds=int(proof.VALID_FOR.total_seconds()),
         likely_twins=twins.among,
         can_be_put_back=taking_out.can_be_put_back,
+        sending_pause=sending_pause.current,
         unseen_alerts=alerts.unseen_by_campaign,
         LetterMode=LetterMode,
         Phase=Phase,
@@ -94,6 +96,7 @@ def create_app(config: Config) -> Flask:
         desk_blueprint,
         review_blueprint,
         removals_blueprint,
+        sending_blueprint,
     ):
         app.register_blueprint(blueprint)
     turnstile.init_app(app)

@@ -14,11 +14,13 @@ from actionkit.campaigns.operations import find_campaign
 from actionkit.content import load as content_load
 from actionkit.content import officials_csv
 from actionkit.content.fields import ContentFault
+from actionkit.delivery import sending_pause
 from actionkit.errors import ActionError
 from actionkit.exports import signatures_csv
 from actionkit.security import absolute_url
 from actionkit.signing import counting
 from actionkit.signing.models import SignatureState
+from actionkit.staff import audit
 from actionkit.staff import operations as staff_operations
 from actionkit.staff.models import StaffRole
 from config import SettingError
@@ -133,6 +135,59 @@ def worker(drain: bool) -> None:
     sys.exit(worker_process.run(app, worker_process.Signals()))
 
 
+sending = AppGroup("sending", help="Whether mail leaves at all.")
+
+
+@sending.command("status")
+def sending_status() -> None:
+    """Whether sending is paused and why, and what waits."""
+    db.reading()
+    pause, waiting = sending_pause.current(), sending_pause.waiting()
+    if pause is None:
+        click.echo("mails leave")
+    elif pause.is_after_restore:
+        click.echo(f"paused since {pause.since:%Y-%m-%d %H:%M} UTC: this database is a restored copy")
+        click.echo(f"before that it last sent mails at {pause.last_sent_at:%Y-%m-%d %H:%M} UTC")
+    else:
+        click.echo(f"paused since {pause.since:%Y-%m-%d %H:%M} UTC by staff")
+    click.echo(f"{waiting.due:,} mails are due, {waiting.later:,} are for later")
+    if waiting.old:
+        click.echo(f"{waiting.old:,} of them are from before the restore and may have left since the backup was made")
+
+
+@sending.command("pause")
+def pause_sending() -> None:
+    """Let nothing leave until `sending resume`. Mails wait, and signing goes on."""
+    is_new = sending_pause.pause()
+    if is_new:
+        audit.record("pause-sending", "sending")
+    db.session.commit()
+    click.echo("sending is paused" if is_new else "sending was paused already")
+
+
+@sending.command("resume")
+@click.option("--send-old", "old", flag_value="send", help="Send what waits from before a restore, perhaps twice.")
+@click.option("--cancel-old", "old", flag_value="cancel", help="Cancel it, perhaps without it ever having left.")
+def resume_sending(old: str | None) -> None:
+    """Let mails leave again. After a restore, say what becomes of those that it brought back."""
+    try:
+        cancelled = sending_pause.resume(send_old=None if old is None else old == "send")
+    except sending_pause.OldMailsWait:
+        db.session.rollback()
+        number = sending_pause.waiting().old
+        raise Failed(
+            f"{number:,} mails are from before the restore and may have left since the backup was made; "
+            "say --send-old or --cancel-old"
+        ) from None
+    if cancelled is not None:
+        audit.record("resume-sending", "sending", old=old or "none", cancelled=cancelled)
+    db.session.commit()
+    if cancelled is None:
+        click.echo("sending was not paused")
+    else:
+        click.echo("mails leave again" + (f"; {cancelled:,} were cancelled" if cancelled else ""))
+
+
 @click.command("recount")
 @click.argument("slug", required=False)
 @with_appcontext
@@ -193,5 +248,16 @@ def run(folder: Path | None) -> None:
 
 
 def init_app(app: Flask) -> None:
-    for command in (database, content, staff, officials, worker, recount, export, doctor_command, run):
+    for command in (
+        database,
+        content,
+        staff,
+        officials,
+        worker,
+        sending,
+        recount,
+        export,
+        doctor_command,
+        run,
+    ):
         app.cli.add_command(command)

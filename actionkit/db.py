@@ -16,7 +16,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -182,7 +181,7 @@ def make_engines(config: Config) -> dict[str, sa.Engine]:
     PostgreSQL: time limits, so that a stuck database gives errors and not a queue.
     """
     if config.is_sqlite:
-        file = Path(config.database_url.removeprefix("sqlite:///"))
+        file = config.database_file
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch(mode=0o600)  # where it is new: it holds people's addresses
         # Two pools: to switch one connection between reading and writing (PRAGMA query_only) makes

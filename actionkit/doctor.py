@@ -11,6 +11,7 @@ import sqlalchemy.exc
 from flask import current_app
 
 from actionkit import db, migrations
+from actionkit.delivery import restored_copy, sending_pause
 from actionkit.delivery.smtp import Connection, SendError
 from config import Config
 
@@ -20,7 +21,7 @@ LARGEST_CLOCK_DIFFERENCE = 5.0
 
 def examine(config: Config) -> list[str]:
     """Every fault found, a line each; empty when all is well."""
-    checks: tuple[Callable[[Config], Iterator[str]], ...] = (_settings, _files, _database, _relay)
+    checks: tuple[Callable[[Config], Iterator[str]], ...] = (_settings, _files, _database, _sending, _relay)
     return [fault for check in checks for fault in check(config)]
 
 
@@ -58,6 +59,16 @@ def _database(config: Config) -> Iterator[str]:
         yield f"database: does not answer ({type(error).__name__})"
     if db.now().year < 2026:
         yield "clock: this machine believes it is before 2026"
+
+
+def _sending(_config: Config) -> Iterator[str]:
+    try:
+        if pause := sending_pause.current():
+            yield f"sending: paused since {pause.since:%Y-%m-%d %H:%M} UTC (actionkit sending status)"
+        elif restored_copy.is_copy():
+            yield "sending: this database is a restored copy; a worker will pause all sending when it starts"
+    except sqlalchemy.exc.DBAPIError:
+        return  # `_database` has said why
 
 
 def _relay(config: Config) -> Iterator[str]:

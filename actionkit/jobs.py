@@ -16,7 +16,7 @@ from flask import Flask, current_app
 
 from actionkit import db
 from actionkit.campaigns.operations import close_ended
-from actionkit.delivery import claims
+from actionkit.delivery import claims, sending_pause
 from actionkit.delivery.models import Outgoing, State
 from actionkit.delivery.renderers import Renderer
 from actionkit.delivery.worker import Worker
@@ -136,6 +136,9 @@ def expire_and_remind(worker: Worker, seconds: float = PAGES_SECONDS) -> Counter
     done: Counter[str] = Counter()
     for each in campaigns:
         done["expired"] += walk(partial(lifecycle.due_to_expire, each), partial(lifecycle.expire, each))
+    db.reading()
+    if sending_pause.current():  # reminders would be put on top of those that wait, and may have left before
+        return done
     reminders = lifecycle.Reminders()
     for each in campaigns:
         done["reminded"] += walk(partial(reminders.due, each), reminders.put)

@@ -10,6 +10,7 @@ from actionkit.review import models as review
 from actionkit.screening import models as screening
 from actionkit.signing import models as signing
 from actionkit.staff import models as staff
+from actionkit.upkeep import models as upkeep
 
-FEATURES = (delivery, staff, campaigns, letters, screening, signing, review)
+FEATURES = (delivery, staff, campaigns, letters, screening, signing, review, upkeep)
 TABLES = Base.metadata.tables

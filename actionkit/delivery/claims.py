@@ -15,7 +15,7 @@ from flask import current_app
 from sqlalchemy.orm import aliased
 
 from actionkit import db
-from actionkit.delivery import history, recipients
+from actionkit.delivery import history, recipients, restored_copy, sending_pause
 from actionkit.delivery.models import Group, Lane, Outgoing, OutgoingAttempt, Recipient, State
 from actionkit.delivery.renderers import Item
 from actionkit.delivery.smtp import Step
@@ -46,8 +46,11 @@ def lease() -> dt.timedelta:
 def claim(owner: str, most: int) -> list[Item]:
     """Lease up to `most` rows that are due to `owner`: what people wait for first.
 
-    Leases begin now and must be renewed (`renew`) while the rows are worked on.
+    Leases begin now and must be renewed (`renew`) while the rows are worked on. None while sending
+    is paused.
     """
+    if not sending_pause.may_leave():
+        return []
     moment = db.now()
     ids = _due_ids(moment, most, Outgoing.lane == Lane.FAST)
     ids += _unclear_ids(moment, most - len(ids))
@@ -71,6 +74,7 @@ def claim(owner: str, most: int) -> list[Item]:
     items = {row.id: Item(**row._mapping) for row in rows}
     for held in hold_suspended(list(items.values())):
         del items[held]
+    restored_copy.claimed()  # last: all workers want this one row, for as long as the commit takes
     return [items[id_] for id_ in ids if id_ in items]
 
 

@@ -175,3 +175,30 @@ class RelayTrouble(Base):
     pause_seconds: Mapped[int] = mapped_column(default=0)
     step: Mapped[str] = mapped_column(sa.String(16), default="")
     answer: Mapped[str] = mapped_column(sa.String(300), default="")
+
+
+class PauseReason(StrEnum):
+    """RESTORED: the database is a copy, older than what has left. STAFF: somebody said so."""
+
+    RESTORED = "restored"
+    STAFF = "staff"
+
+
+class Sending(Base):
+    """Whether mail may leave, and where the database stood when some last did: one row, made by the first worker.
+
+    See `restored_copy` for the place and the generation, `sending_pause` for the pause.
+    """
+
+    __tablename__ = "delivery_sending"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    ledger_id: Mapped[str] = mapped_column(sa.String(32), default=new_public_id)
+    """Random; every copy of the database has the same."""
+    place: Mapped[dict[str, str]] = mapped_column(sa.JSON)
+    generation: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    """Rises whenever mails are claimed."""
+    raised_at: Mapped[dt.datetime] = mapped_column(default=now)
+    """When it last did."""
+    paused_at: Mapped[dt.datetime | None]
+    paused_because: Mapped[str] = mapped_column(sa.String(12), default="")

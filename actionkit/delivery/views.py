@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify, make_response
 
 from actionkit import db
-from actionkit.delivery import outbox
+from actionkit.delivery import outbox, sending_pause
 
 blueprint = Blueprint("health", __name__)
 
@@ -15,12 +15,14 @@ LATE_SECONDS = 900
 
 @blueprint.get("/healthz")
 def healthz() -> Response:
-    """200 while the database answers. A late queue is said in it, and is no reason for a restart."""
+    """200 while the database answers. A late queue or a pause is said in it, and is no reason for a restart."""
+    pause = sending_pause.current()
     oldest = outbox.oldest_due_at()
     age = int((db.now() - oldest).total_seconds()) if oldest else 0
     response = make_response(
         jsonify(
             status="ok",
+            sending={"is_paused": pause is not None, "because": pause.because if pause else None},
             mail={"oldest_due_seconds": max(age, 0), "is_late": age > LATE_SECONDS, **outbox.waiting()},
         )
     )
