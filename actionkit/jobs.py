@@ -16,7 +16,7 @@ from flask import Flask, current_app
 
 from actionkit import db
 from actionkit.campaigns.operations import close_ended
-from actionkit.delivery import claims, sending_pause
+from actionkit.delivery import claims, groups, sending_pause
 from actionkit.delivery.models import Outgoing, State
 from actionkit.delivery.renderers import Renderer
 from actionkit.delivery.worker import Worker
@@ -52,6 +52,7 @@ RHYTHM: dict[str, float] = {
     "deliver": 1,
     "count": 1,
     "end_dead_leases": 5,
+    "stop_letters": 1,
     "close_campaigns": 30,
     "watch": 30,
     "remove": 1,
@@ -83,6 +84,15 @@ def count(_worker: Worker) -> int:
 def end_dead_leases(worker: Worker) -> int:
     """Find mails whose worker died."""
     return _in_one_transaction(lambda: claims.end_dead_leases(dict(worker.held)))
+
+
+def stop_letters(worker: Worker) -> int:
+    """Cancel, or queue again, the letters of a campaign that staff stop together; how many."""
+    moved = 0
+    while not worker.stopping.is_set() and (changed := _in_one_transaction(groups.work_off)):
+        moved += changed
+        worker.stopping.wait(BETWEEN_BATCHES)
+    return moved
 
 
 def close_campaigns(_worker: Worker) -> int:
@@ -195,6 +205,7 @@ JOBS: dict[str, Callable[[Worker], Any]] = {
     "deliver": deliver,
     "count": count,
     "end_dead_leases": end_dead_leases,
+    "stop_letters": stop_letters,
     "close_campaigns": close_campaigns,
     "watch": watch_signing,
     "remove": remove,
@@ -228,6 +239,7 @@ def drain(app: Flask) -> Counter[str]:
             faults.append(fault)
 
     end_dead_leases(worker)
+    stop_letters(worker)
     close_campaigns(worker)
     watch_signing(worker, math.inf)
     remove(worker, math.inf)

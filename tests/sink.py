@@ -3,6 +3,7 @@
 A script is a function of (step, session) that returns None to go on, a reply to give instead
 ("451 4.2.1 busy"), `DROP` to close the connection, or a float to wait so many seconds first.
 Steps: "connect", "ehlo", "mail", "rcpt", "data", "body" (DROP alone: gone before the final dot), "dot".
+`Trickle(reply, seconds)` gives a reply byte by byte, with so many seconds between two.
 """
 
 from __future__ import annotations
@@ -20,6 +21,16 @@ from email.message import EmailMessage
 from typing import Any
 
 DROP = object()
+
+
+@dataclass(frozen=True)
+class Trickle:
+    """A reply that comes one byte at a time."""
+
+    reply: str
+    seconds: float
+
+
 EXTENSIONS = ("8BITMIME", "SMTPUTF8", "SIZE 52428800")
 
 
@@ -127,6 +138,12 @@ class _Conversation:
         self.wfile.write(reply.encode() + b"\r\n")
         self.wfile.flush()
 
+    def trickle(self, slow: Trickle) -> None:
+        for byte in slow.reply.encode() + b"\r\n":
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
+            time.sleep(slow.seconds)
+
     def leave_saying(self, reply: str) -> None:
         """Answer and hang up in one packet: whoever has read the answer can know that we are gone."""
         self.sock.send(reply.encode() + b"\r\n", socket.MSG_MORE)
@@ -141,6 +158,9 @@ class _Conversation:
             told = None
         if told is DROP:
             raise _Dropped
+        if isinstance(told, Trickle):
+            self.trickle(told)
+            return told.reply[:1] in "23"
         if isinstance(told, str):
             self.say(told)
             if told.startswith("421"):
@@ -192,6 +212,9 @@ class _Conversation:
             self.sink.received.append(kept)
         if told is DROP:
             raise _Dropped
+        if isinstance(told, Trickle):
+            self.trickle(told)
+            return
         if isinstance(told, float):
             time.sleep(told)
         self.say("250 2.0.0 taken")

@@ -15,8 +15,8 @@ from flask import current_app
 from sqlalchemy.orm import aliased
 
 from actionkit import db
-from actionkit.delivery import history, recipients, restored_copy, sending_pause
-from actionkit.delivery.models import Group, Lane, Outgoing, OutgoingAttempt, Recipient, State
+from actionkit.delivery import groups, history, recipients, restored_copy, sending_pause
+from actionkit.delivery.models import BEGUN, Group, Lane, Outgoing, OutgoingAttempt, Recipient, State
 from actionkit.delivery.renderers import Item
 from actionkit.delivery.smtp import Step
 
@@ -37,6 +37,14 @@ class Outcome:
     is_charged: bool = True
     is_refusal: bool = False
     """The recipient's server wants no mail at this address, and says so for good."""
+    is_rejected: bool = False
+    """The relay has read the message and wants it from nobody, as it does with what it takes for spam."""
+    is_ours: bool = False
+    """The trouble was the relay's or ours: `step` and `answer` say which."""
+    is_final: bool = False
+    """The answer was a 5xx."""
+    can_wait: bool = True
+    """False where no other mail could have fared better: this one is due again at once."""
 
 
 def lease() -> dt.timedelta:
@@ -52,7 +60,7 @@ def claim(owner: str, most: int) -> list[Item]:
     if not sending_pause.may_leave():
         return []
     moment = db.now()
-    ids = _due_ids(moment, most, Outgoing.lane == Lane.FAST)
+    ids = _due_ids(moment, most, Outgoing.lane == Lane.FAST, _group_is_awake())
     ids += _unclear_ids(moment, most - len(ids))
     if len(ids) < most:
         ids += _paced_ids(moment, most - len(ids))
@@ -125,7 +133,7 @@ def _unclear_ids(moment: dt.datetime, most: int) -> list[int]:
     return list(
         db.session.scalars(
             sa.select(Outgoing.id)
-            .where(Outgoing.state == State.UNCERTAIN, Outgoing.lease_until <= moment)
+            .where(Outgoing.state == State.UNCERTAIN, Outgoing.lease_until <= moment, *may_leave())
             .limit(max(most, 0))
             .with_for_update(skip_locked=True)
         )
@@ -138,7 +146,7 @@ def _paced_ids(moment: dt.datetime, most: int) -> list[int]:
     waiting = (
         sa.select(Outgoing.id)
         .where(Outgoing.recipient_key == Recipient.recipient_key)
-        .where(Outgoing.state == State.QUEUED, Outgoing.not_before <= moment, _IS_PACED)
+        .where(Outgoing.state == State.QUEUED, Outgoing.not_before <= moment, _IS_PACED, *may_leave())
         .exists()
     )
     keys = db.session.scalars(
@@ -151,18 +159,37 @@ def _paced_ids(moment: dt.datetime, most: int) -> list[int]:
     for key in keys:
         if len(ids) >= most:
             break
-        mine = (Outgoing.recipient_key == key, _IS_PACED)
+        mine = (Outgoing.recipient_key == key, _IS_PACED, *may_leave())
         first = _due_ids(moment, 1, *mine)
         if not first:
             continue
         group = db.session.scalar(sa.select(Outgoing.group_key).where(Outgoing.id == first[0]))
         own = db.session.scalar(sa.select(Group.per_hour).where(Group.group_key == group))
         per_hour = default if own is None else own
-        if per_hour == 0:
+        if per_hour == 0 and _take_turn(key, moment, dt.timedelta(0)):
             ids += _due_ids(moment, most - len(ids), *mine, Outgoing.group_key == group)
-        elif _take_turn(key, moment, dt.timedelta(hours=1) / per_hour):
-            ids += first
+        elif per_hour and _take_turn(key, moment, dt.timedelta(hours=1) / per_hour):
+            ids += _due_ids(moment, 1, *mine)
     return ids
+
+
+def may_leave() -> tuple[sa.ColumnElement[bool], ...]:
+    """Of a paced mail: its group does not rest, and nothing is on its way to the same recipient.
+
+    So a recipient whose mail server takes its time holds up one sender and no second. Ask again
+    once the recipient's row is locked: another worker may have been quicker.
+    """
+    other = aliased(Outgoing)
+    on_its_way = sa.select(other.id).where(
+        other.recipient_key == Outgoing.recipient_key,
+        other.lane == sa.literal_column(f"'{Lane.PACED.value}'"),
+        other.state == State.SENDING,
+    )
+    return (_group_is_awake(), ~on_its_way.exists())
+
+
+def _group_is_awake() -> sa.ColumnElement[bool]:
+    return Outgoing.group_key.not_in(groups.are_resting())
 
 
 def _take_turn(key: str, moment: dt.datetime, gap: dt.timedelta) -> bool:
@@ -179,11 +206,12 @@ def _take_turn(key: str, moment: dt.datetime, gap: dt.timedelta) -> bool:
 
 
 def open_attempt(owner: str, item: Item) -> bool:
-    """Write down that a try begins. False where the row is no longer ours to send."""
+    """Write down that a try begins. False where it may not: the row is no longer ours, or its group rests."""
     held = db.rows_changed(
         sa.update(Outgoing)
         .where(Outgoing.id == item.id, Outgoing.state == State.SENDING, Outgoing.lease_owner == owner)
-        .values(lease_until=db.now() + lease())
+        .where(_group_is_awake())
+        .values(lease_until=db.now() + lease(), last_step=BEGUN)
     )
     if held:
         db.session.execute(sa.insert(OutgoingAttempt).values(outgoing_id=item.id, worker=owner, started_at=db.now()))
@@ -205,14 +233,17 @@ def record(owner: str, outcome: Outcome) -> None:
     if outcome.state is State.QUEUED:
         values |= {"ended_at": None, "not_before": moment + _wait(item.attempts)}
         if not outcome.is_charged:
-            # Not at once: the next probe of the relay is to be with another mail, or one that always
-            # brings trouble would stand in the way of all.
-            values["not_before"] = moment + OUR_TROUBLE_WAIT
+            # Not at once, where it may be the mail: the next probe of the relay is to be with another,
+            # or one that always brings trouble would stand in the way of all.
+            values["not_before"] = moment + (OUR_TROUBLE_WAIT if outcome.can_wait else dt.timedelta(0))
         elif item.give_up_at is None:
             values["give_up_at"] = moment + LONGEST_AGE
         elif moment > item.give_up_at:
             values |= {"state": State.FAILED, "ended_at": moment}
-    if outcome.state is State.UNCERTAIN and not item.is_maybe_twice:
+    if outcome.state is State.CANCELLED and item.is_maybe_twice:
+        # "Cancelled" says that it never left. This one may have; it is not tried again.
+        values["state"] = State.UNCERTAIN
+    elif outcome.state is State.UNCERTAIN and not item.is_maybe_twice:
         # Due once more, when the relay has had its time; after that a person decides.
         values |= {"ended_at": None, "lease_until": moment + lease()}
     won = db.rows_changed(
@@ -222,8 +253,12 @@ def record(owner: str, outcome: Outcome) -> None:
     )
     if outcome.is_refusal:
         recipients.refused(item.recipient_key, outcome.answer)
+    elif outcome.is_rejected and item.group_key:
+        groups.refused(item.group_key, outcome.answer)
     elif outcome.state is State.SENT:
         recipients.accepted(item.recipient_key)
+        if item.group_key:
+            groups.accepted(item.group_key)
     _close_attempts(
         [item.id],
         OutgoingAttempt.worker == owner,
@@ -249,12 +284,12 @@ def _close_attempts(ids: list[int], *which: sa.ColumnElement[bool], outcome: str
 
 
 def give_back(owner: str, items: list[Item]) -> None:
-    """Queue claimed rows of which no try has begun."""
+    """Queue claimed rows, but those of which a try has begun."""
     if items:
         db.session.execute(
             sa.update(Outgoing)
             .where(Outgoing.id.in_([item.id for item in items]))
-            .where(Outgoing.lease_owner == owner, Outgoing.state == State.SENDING)
+            .where(Outgoing.lease_owner == owner, Outgoing.state == State.SENDING, Outgoing.last_step != BEGUN)
             .values(state=State.QUEUED, lease_owner="", lease_until=None)
             .execution_options(synchronize_session=False)
         )

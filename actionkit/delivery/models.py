@@ -43,6 +43,10 @@ class Lane(StrEnum):
     PACED = "paced"
 
 
+BEGUN = "begun"
+"""The last step of a mail of which a try is under way: it may have left."""
+
+
 class Outgoing(Base):
     """One mail to one recipient. Unique by kind, subject and recipient: it cannot be put twice."""
 
@@ -144,8 +148,10 @@ class Group(Base):
     paused_because: Mapped[str] = mapped_column(sa.String(300), default="", server_default=sa.text("''"))
     refusals: Mapped[int] = mapped_column(default=0, server_default="0")
     """Messages that the relay refused after reading them, one after another; an accepted one ends the row."""
+    stopping: Mapped[str] = mapped_column(sa.String(8), default="", server_default=sa.text("''"))
+    """What a job is doing to all of them: see `groups.Stopping`."""
     stop_until_id: Mapped[int | None] = mapped_column(sa.BigInteger)
-    """All unsent mails up to this id are being cancelled; None = nothing is."""
+    """It concerns the mails up to this id."""
 
 
 class RecipientHealth(Base):

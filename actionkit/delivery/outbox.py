@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from actionkit import db
 from actionkit.delivery import history, recipients
-from actionkit.delivery.models import Group, Lane, Outgoing, Recipient, State
+from actionkit.delivery.models import BEGUN, Group, Lane, Outgoing, Recipient, State
 
 
 def put(
@@ -92,9 +92,10 @@ def cancel(kind: str, subjects: int | Subjects, because: str = "its cause is gon
     One that was refused has ended already, and stays as it is.
     """
     mine = Outgoing.subject_id == subjects if isinstance(subjects, int) else Outgoing.subject_id.in_(subjects)
-    unsent = Outgoing.state.in_([State.QUEUED, State.HELD, State.FROZEN])
-    which = (Outgoing.kind == kind, mine, unsent)
-    return len(history.move(which, State.CANCELLED, because, ended_at=db.now()))
+    is_leased_only = sa.and_(Outgoing.state == State.SENDING, Outgoing.last_step != BEGUN, ~Outgoing.is_maybe_twice)
+    unsent = sa.or_(Outgoing.state.in_([State.QUEUED, State.HELD, State.FROZEN]), is_leased_only)
+    ended = {"ended_at": db.now(), "lease_owner": "", "lease_until": None}
+    return len(history.move((Outgoing.kind == kind, mine, unsent), State.CANCELLED, because, **ended))
 
 
 def revive(kind: str, subjects: Subjects) -> int:

@@ -7,6 +7,7 @@ The step is what decides: see `worker.judge`.
 
 from __future__ import annotations
 
+import io
 import re
 import select
 import smtplib
@@ -65,11 +66,43 @@ class NotSupported(SendError):
     """The relay lacks an extension without which this message cannot be sent."""
 
 
+class _Trickle(io.RawIOBase):
+    """What a socket receives until a moment: time limits of sockets are for each packet alone."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.deadline = 0.0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("no whole answer in time")
+        usual = self._sock.gettimeout()
+        self._sock.settimeout(left)
+        try:
+            return self._sock.recv_into(buffer)
+        finally:
+            self._sock.settimeout(usual)
+
+
 class _Conversation:
     """Mixed into smtplib's classes: keeps the step, and sends the final dot apart."""
 
     step: Step = Step.CONNECT
     sock: socket.socket | None
+    file: Any
+    patience: float = COMMAND_SECONDS
+
+    def getreply(self) -> tuple[int, bytes]:
+        """One whole answer, however slowly it trickles in, within `patience` seconds; then it is no answer."""
+        if self.file is None and self.sock is not None:
+            self.file = io.BufferedReader(_Trickle(self.sock))
+        if isinstance(self.file, io.BufferedReader) and isinstance(self.file.raw, _Trickle):
+            self.file.raw.deadline = time.monotonic() + self.patience
+        return super().getreply()  # type: ignore[misc]
 
     def mail(self, sender: str, options: Any = ()) -> Any:
         self.step = Step.MAIL
@@ -98,14 +131,12 @@ class _Conversation:
         if select.select([self.sock], [], [], LAST_LOOK_SECONDS)[0]:
             raise smtplib.SMTPServerDisconnected("the relay spoke or left before the final dot")
         self.step = Step.FINAL_DOT
-        self.sock.settimeout(FINAL_DOT_SECONDS)
+        self.patience = FINAL_DOT_SECONDS
         try:
             self.send(b".\r\n")  # type: ignore[attr-defined]
-            code, answer = self.getreply()  # type: ignore[attr-defined]
+            return self.getreply()
         finally:
-            if self.sock is not None:
-                self.sock.settimeout(COMMAND_SECONDS)
-        return code, answer
+            self.patience = COMMAND_SECONDS
 
 
 class _SMTP(_Conversation, smtplib.SMTP):

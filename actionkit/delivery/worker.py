@@ -15,7 +15,7 @@ import secrets
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -28,7 +28,7 @@ from actionkit.delivery.claims import Outcome
 from actionkit.delivery.folder import MailFolder
 from actionkit.delivery.messages import OutgoingMessage, sender_domain
 from actionkit.delivery.models import State
-from actionkit.delivery.relay import Relay
+from actionkit.delivery.relay import Permit, Relay
 from actionkit.delivery.renderers import CannotBeSent, Item, NotToBeSent, Renderer
 from actionkit.delivery.smtp import Connection, NotSupported, SendError, Step
 
@@ -37,8 +37,12 @@ log = logging.getLogger(__name__)
 BATCH = 8
 """Rows leased at a time. Few, so that the workers share what is due and a dead one holds little."""
 
-OURS = frozenset({Step.CONNECT, Step.GREETING, Step.TLS, Step.LOGIN, Step.MAIL})
+WITHOUT_MAIL = frozenset({Step.CONNECT, Step.GREETING, Step.TLS, Step.LOGIN})
+"""Steps at which no mail is spoken of yet."""
+OURS = WITHOUT_MAIL | {Step.MAIL}
 """Steps whose errors are about us or the relay, not about the message at hand."""
+PATIENCE_SECONDS = 2.0
+"""How long a try may take before the sender's further rows go back to the others."""
 
 
 @dataclass
@@ -53,6 +57,7 @@ class Worker:
     relay: Relay = field(default_factory=Relay)
     held: dict[int, str] = field(default_factory=dict)
     """Rows in the hands of this process's senders, with the name under which each was leased."""
+    senders: set[_Sender] = field(default_factory=set)
     _ended: threading.Event | None = None
     """Ends the renewing of leases; None while there is none."""
     _idle: list[Connection | MailFolder] = field(default_factory=list)
@@ -118,41 +123,61 @@ class Worker:
 
         Returns how many ended in which state.
         """
-        if not self.relay.may_try():
+        permit = self.relay.may_try()
+        if permit is None:
             return Counter()
         with self.connection() as connection:
-            sender = _Sender(self, connection, time.monotonic() + seconds)
+            sender = _Sender(self, connection, permit, time.monotonic() + seconds)
+            self.senders.add(sender)
             try:
                 return sender.run()
             finally:
+                self.senders.discard(sender)
                 sender.let_go()
-                self.relay.tried()
 
 
-@dataclass
+@dataclass(eq=False)
 class _Sender:
     """One thread's walk through the ledger. Leases are under a name of its own, `owner`."""
 
     worker: Worker
     connection: Connection | MailFolder
+    permit: Permit
     deadline: float
     owner: str = field(default_factory=lambda: secrets.token_hex(8))
     waiting: deque[Item] = field(default_factory=deque)
     """Leased, and no try begun."""
     item: Item | None = None
+    trying_since: float | None = None
+    """When the try at hand began, on the monotonic clock."""
+    is_freed: bool = False
+    """The rows in `waiting` are others' meanwhile."""
 
     def run(self) -> Counter[str]:
         totals: Counter[str] = Counter()
         outcome: Outcome | None = None
         while (item := self._turn(outcome)) is not None:
+            self.trying_since = time.monotonic()
             outcome = self._try(item)
+            self.trying_since, self.is_freed = None, False
             totals[outcome.state] += 1
         return totals
 
     def let_go(self) -> None:
         """Leave the rows in hand to their leases, if an error ended the walk."""
-        for item in (*self.waiting, *([self.item] if self.item else [])):
-            self.worker.held.pop(item.id, None)
+        self._forget([*self.waiting, *([self.item] if self.item else [])])
+
+    def _forget(self, items: Iterable[Item]) -> None:
+        """These rows are no longer in our hands; they may be in those of another sender."""
+        for item in items:
+            if self.worker.held.get(item.id) == self.owner:
+                del self.worker.held[item.id]
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the relay takes so long over one mail that the others should not wait for it."""
+        since = self.trying_since
+        return since is not None and time.monotonic() - since > PATIENCE_SECONDS
 
     def _turn(self, outcome: Outcome | None) -> Item | None:
         """One transaction: the last outcome, and the next item with its attempt opened.
@@ -167,29 +192,45 @@ class _Sender:
                 db.session.rollback()
                 log.warning("database away", extra={"cause": type(error).__name__})
                 # Leased rows come back by themselves; a new claim is safer than an old one.
-                for item in self.waiting:
-                    self.worker.held.pop(item.id, None)
+                self._forget(self.waiting)
                 self.waiting.clear()
                 self.worker.stopping.wait(pause)
         return self._turn_once(outcome)
 
     def _turn_once(self, outcome: Outcome | None) -> Item | None:
+        relay = self.worker.relay
         db.writing()
         if outcome is not None:
             claims.record(self.owner, outcome)
             if outcome.is_refusal:
                 self._drop(claims.hold_suspended(list(self.waiting)))
-        is_over = time.monotonic() > self.deadline or self.worker.stopping.is_set() or self.worker.relay.is_paused
+            if outcome.is_ours:
+                relay.failed(self.permit, outcome.step, outcome.answer, is_final=outcome.is_final)
+            elif outcome.is_charged and outcome.state is not State.UNCERTAIN:
+                relay.answered()
+                self.permit = Permit()
+        # Who met trouble of the relay ends here: the next tick asks whether it is to be tried again.
+        is_over = (
+            time.monotonic() > self.deadline
+            or self.worker.stopping.is_set()
+            or relay.is_shut
+            or (outcome is not None and outcome.is_ours)
+        )
         if is_over:
             claims.give_back(self.owner, list(self.waiting))
         elif not self.waiting:
+            self._free_those_of_the_stuck()
             self.waiting.extend(claims.claim(self.owner, BATCH))
             self.worker.held.update((item.id, self.owner) for item in self.waiting)
         while not is_over and self.waiting and not claims.open_attempt(self.owner, self.waiting[0]):
-            self.worker.held.pop(self.waiting.popleft().id, None)
+            passed_over = self.waiting.popleft()
+            claims.give_back(self.owner, [passed_over])
+            self._forget([passed_over])
+        if outcome is None and not self.waiting:
+            relay.found_nothing(self.permit)
         db.session.commit()
         if outcome is not None:
-            self.worker.held.pop(outcome.item.id, None)
+            self._forget([outcome.item])
         if is_over:
             self.let_go()
             self.waiting.clear()
@@ -198,9 +239,20 @@ class _Sender:
 
     def _drop(self, ids: list[int]) -> None:
         """These rows are no longer ours to send."""
+        self._forget([item for item in self.waiting if item.id in ids])
         self.waiting = deque(item for item in self.waiting if item.id not in ids)
-        for id_ in ids:
-            self.worker.held.pop(id_, None)
+
+    def _free_those_of_the_stuck(self) -> None:
+        """Queue again what another sender has leased and cannot get at, since the relay is slow with its mail.
+
+        It needs no word with that sender: when it comes back, its rows are not its own any more.
+        """
+        for other in list(self.worker.senders):
+            if other.is_stuck and not other.is_freed:
+                items = list(other.waiting)
+                claims.give_back(other.owner, items)
+                other._forget(items)
+                other.is_freed = True
 
     def _try(self, item: Item) -> Outcome:
         """Render and send one item. No transaction is open while SMTP talks."""
@@ -227,15 +279,11 @@ class _Sender:
         except Exception as error:
             self.connection.close()
             return self._surprised(item, error)
-        self.worker.relay.answered()
         return Outcome(item, State.SENT, Step.FINAL_DOT, answer)
 
     def _judged(self, item: Item, error: SendError) -> Outcome:
         outcome = judge(item, error)
-        if outcome.is_charged:
-            self.worker.relay.answered()
-        else:
-            self.worker.relay.failed()
+        if outcome.is_ours:
             log.warning("relay in trouble", extra={"step": error.step, "code": error.code})
         log.info(
             "not sent",
@@ -273,9 +321,25 @@ def judge(item: Item, error: SendError) -> Outcome:
         return Outcome(item, State.HELD, error.step, error.answer)
     answer = f"{error.code or ''} {error.answer}".strip()
     if error.step in OURS or error.code == 421:
-        return Outcome(item, State.QUEUED, error.step, answer, is_charged=False)
+        return Outcome(
+            item,
+            State.QUEUED,
+            error.step,
+            answer,
+            is_charged=False,
+            is_ours=True,
+            is_final=500 <= error.code < 600,
+            can_wait=error.step not in WITHOUT_MAIL,
+        )
     if error.step is Step.FINAL_DOT and not 400 <= error.code < 600:
         return Outcome(item, State.UNCERTAIN, error.step, answer)
     if 500 <= error.code < 600:
-        return Outcome(item, State.FAILED, error.step, answer, is_refusal=is_refusal(error))
+        return Outcome(
+            item,
+            State.FAILED,
+            error.step,
+            answer,
+            is_refusal=is_refusal(error),
+            is_rejected=error.step in (Step.DATA, Step.FINAL_DOT),
+        )
     return Outcome(item, State.QUEUED, error.step, answer)

@@ -50,6 +50,9 @@ def upgrade() -> None:
         sa.Column("paused_because", sa.String(length=300), server_default=sa.text("''"), nullable=False),
     )
     op.add_column("delivery_groups", sa.Column("refusals", sa.Integer(), server_default="0", nullable=False))
+    op.add_column(
+        "delivery_groups", sa.Column("stopping", sa.String(length=8), server_default=sa.text("''"), nullable=False)
+    )
     op.add_column("delivery_groups", sa.Column("stop_until_id", sa.BigInteger(), nullable=True))
     op.add_column("outgoing", sa.Column("give_up_at", sa.DateTime(timezone=True), nullable=True))
     op.create_index(

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from actionkit import db
-from actionkit.delivery import claims, outbox
+from actionkit.delivery import claims, outbox, relay
 from actionkit.delivery.models import Lane, Outgoing, OutgoingAttempt
 from actionkit.delivery.renderers import Item, Mail
 from actionkit.delivery.worker import Worker
@@ -70,6 +70,12 @@ class Ledger:
         """Set columns of every row: how a test moves the clock."""
         with self.app.app_context():
             db.session.execute(sa.update(Outgoing).values(values))
+            db.session.commit()
+
+    def try_now(self) -> None:
+        """End the pause after trouble of the relay."""
+        with self.app.app_context():
+            relay.try_now()
             db.session.commit()
 
     def end_dead_leases(self, worker: Worker) -> int:

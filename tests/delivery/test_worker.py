@@ -13,7 +13,7 @@ import sqlalchemy.exc
 from flask import Flask
 
 from actionkit import db
-from actionkit.delivery import claims, outbox
+from actionkit.delivery import claims, outbox, relay
 from actionkit.delivery.models import Lane, State
 from actionkit.delivery.renderers import CannotBeSent, Item, Mail, NotToBeSent
 from actionkit.delivery.worker import Worker
@@ -93,18 +93,24 @@ def _answering(step: str, reply: Any) -> Any:
 def test_trouble_of_the_relay_is_not_the_mails(
     ledger: Ledger, sink: Sink, make_worker: MakeWorker, step: str, reply: Any
 ) -> None:
+    first, second = make_worker(), make_worker()
+    for worker in (first, second):
+        ledger.deliver(worker)  # nothing is due; from now on they are not new
     ledger.put(*[f"p{n}@example.org" for n in range(20)])
     sink.script = _answering(step, reply)
-    worker = make_worker()
-    for _ in range(5):
+    for worker in (first, second, first, second, first, second):
         ledger.deliver(worker)
     rows = ledger.rows()
     assert {row.state for row in rows} == {State.QUEUED}
     assert {row.attempts for row in rows} == {0}, "an outage charges no attempt"
-    assert sink.connections == 1, "after trouble nobody tries for a while"
+    tries = 1 if isinstance(reply, str) and reply.startswith("5") else relay.FAULTS_UNTIL_SHUT
+    if step != "mail":  # where the conversation goes on
+        assert sink.connections == tries, "after trouble nobody tries for a while, in no worker"
     sink.script = lambda at, session: None
-    ledger.deliver(make_worker())
-    assert len(sink.received) == 19, "the one that met the trouble waits a minute"
+    ledger.try_now()
+    ledger.deliver(first)
+    waiting = 0 if step == "connect" else tries
+    assert len(sink.received) == 20 - waiting, "those that met the trouble and may be its cause wait a minute"
     ledger.change(not_before=LONG_AGO)
     ledger.deliver(make_worker())
     assert Counter(ledger.states()) == {State.SENT: 20}
