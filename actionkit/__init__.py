@@ -45,6 +45,7 @@ from actionkit.signing.staff_views import blueprint as desk_blueprint
 from actionkit.signing.unsubscribe_views import blueprint as unsubscribe_blueprint
 from actionkit.signing.views import blueprint as signing_blueprint
 from actionkit.staff import accounts
+from actionkit.upkeep.erase_views import blueprint as erase_blueprint
 from actionkit.upkeep.sending_views import blueprint as sending_blueprint
 from config import Config
 
@@ -97,6 +98,7 @@ def create_app(config: Config) -> Flask:
         review_blueprint,
         removals_blueprint,
         sending_blueprint,
+        erase_blueprint,
     ):
         app.register_blueprint(blueprint)
     turnstile.init_app(app)

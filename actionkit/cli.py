@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TextIO
 
 import click
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
-from actionkit import db, doctor, freshness, jobs, logs, migrations, serve, worker_process
+from actionkit import addresses, db, doctor, freshness, jobs, logs, migrations, serve, worker_process
 from actionkit.campaigns.operations import find_campaign
 from actionkit.content import load as content_load
 from actionkit.content import officials_csv
@@ -23,6 +24,7 @@ from actionkit.signing.models import SignatureState
 from actionkit.staff import audit
 from actionkit.staff import operations as staff_operations
 from actionkit.staff.models import StaffRole
+from actionkit.upkeep import erasure, journal, replay
 from config import SettingError
 
 
@@ -133,6 +135,69 @@ def worker(drain: bool) -> None:
         click.echo(", ".join(f"{n} {what}" for what, n in sorted(totals.items())))
         return
     sys.exit(worker_process.run(app, worker_process.Signals()))
+
+
+# ---------------------------------------------------------------- people who are to be forgotten
+
+
+@click.command("erase")
+@click.argument("email")
+@click.option("--uncount", is_flag=True, help="The person takes her signatures back too: they no longer count.")
+@click.option("--dry-run", is_flag=True, help="Only say what there is.")
+@with_appcontext
+def erase(email: str, uncount: bool, dry_run: bool) -> None:
+    """Erase the person with this address, for good. With - it is read from standard input: others see arguments."""
+    try:
+        address = addresses.canonical((sys.stdin.readline() if email == "-" else email).strip())
+    except addresses.AddressInvalid as fault:
+        raise Failed(f"this is no e-mail address: {fault}") from None
+    if dry_run:
+        db.reading()
+        found = erasure.count(address)
+    else:
+        try:
+            found = erasure.erase(address, uncount=uncount)
+        except OSError as fault:
+            db.session.rollback()
+            raise Failed(f"nothing was erased: the journal cannot be written ({fault.strerror})") from None
+        db.session.commit()
+    click.echo(
+        f"{'there are' if dry_run else 'erased:'} {found.signatures:,} signatures in {found.campaigns:,} campaigns, "
+        f"{found.unsent_letters:,} letters and {found.unsent_mails:,} mails not sent yet, "
+        f"{found.entries:,} entries of lists"
+    )
+    if not found.is_any and not dry_run:
+        click.echo("nothing was stored; a backup that holds this person will be erased after a restore")
+
+
+erase_journal = AppGroup("erase-journal", help="Who was erased, to be kept with the backups.")
+
+
+@erase_journal.command("export")
+def export_journal() -> None:
+    """The journal of all machines on standard output."""
+    db.reading()
+    for line in sorted(replay.everywhere()):
+        click.echo(str(line))
+
+
+@erase_journal.command("import")
+@click.argument("file", type=click.File())
+def import_journal(file: TextIO) -> None:
+    """Add the lines of FILE (- for standard input) to this machine's journal, and erase again whom they name."""
+    try:
+        lines = journal.parse(file.read()) - journal.read()
+    except journal.NotAJournal as fault:
+        raise Failed(str(fault)) from None
+    if lines:
+        journal.append(lines)
+    again = jobs.keep_erased(current_app.extensions["delivery_worker"])
+    click.echo(f"{len(lines):,} lines are new; {again:,} persons were erased again")
+    if unreadable := replay.missing().unreadable:
+        raise Failed(
+            f"{len(unreadable):,} lines are under another key: put the ACTIONKIT_SECRET_KEY of then into "
+            "ACTIONKIT_SECRET_KEY_FALLBACKS"
+        )
 
 
 sending = AppGroup("sending", help="Whether mail leaves at all.")
@@ -255,6 +320,8 @@ def init_app(app: Flask) -> None:
         officials,
         worker,
         sending,
+        erase,
+        erase_journal,
         recount,
         export,
         doctor_command,

@@ -212,8 +212,8 @@ def _sqlite_engine(config: Config, begin: Callable[[sqlite3.Connection], None]) 
     def prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # BEGIN is ours
         pragmas = ["journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "journal_size_limit=67108864"]
-        if begin is _begin_reading:
-            pragmas.append("query_only=ON")
+        # What is deleted is overwritten too, as Debian's SQLite does by itself and others do not: erased is erased.
+        pragmas.append("query_only=ON" if begin is _begin_reading else "secure_delete=ON")
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}").close()
 

@@ -13,6 +13,7 @@ from flask import current_app
 from actionkit import db, migrations
 from actionkit.delivery import restored_copy, sending_pause
 from actionkit.delivery.smtp import Connection, SendError
+from actionkit.upkeep import replay
 from config import Config
 
 LEAST_FREE_BYTES = 200_000_000
@@ -21,7 +22,7 @@ LARGEST_CLOCK_DIFFERENCE = 5.0
 
 def examine(config: Config) -> list[str]:
     """Every fault found, a line each; empty when all is well."""
-    checks: tuple[Callable[[Config], Iterator[str]], ...] = (_settings, _files, _database, _sending, _relay)
+    checks: tuple[Callable[[Config], Iterator[str]], ...] = (_settings, _files, _database, _sending, _erased, _relay)
     return [fault for check in checks for fault in check(config)]
 
 
@@ -69,6 +70,23 @@ def _sending(_config: Config) -> Iterator[str]:
             yield "sending: this database is a restored copy; a worker will pause all sending when it starts"
     except sqlalchemy.exc.DBAPIError:
         return  # `_database` has said why
+
+
+def _erased(_config: Config) -> Iterator[str]:
+    try:
+        missing = replay.missing()
+    except sqlalchemy.exc.DBAPIError:
+        return  # `_database` has said why
+    except (OSError, ValueError) as error:
+        yield f"erase journal: cannot be read ({type(error).__name__})"
+        return
+    if missing.readable:
+        yield f"erase journal: {len(missing.readable)} erasures are not done in this database; a worker does them"
+    if missing.unreadable:
+        yield (
+            f"erase journal: {len(missing.unreadable)} erasures were written under a key that is neither "
+            "ACTIONKIT_SECRET_KEY nor one of its fallbacks, and cannot be done again"
+        )
 
 
 def _relay(config: Config) -> Iterator[str]:

@@ -27,6 +27,7 @@ from actionkit.review.alerts import STAFF_ALERT
 from actionkit.screening import limits, proof
 from actionkit.signing import allowance, counting, lifecycle, mails
 from actionkit.signing.operations import CONFIRMATION
+from actionkit.upkeep import erasure, replay
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ BETWEEN_BATCHES = 0.05
 
 # job → seconds between two runs
 RHYTHM: dict[str, float] = {
+    "keep_erased": 60,
     "deliver": 1,
     "count": 1,
     "end_dead_leases": 5,
@@ -185,6 +187,22 @@ class _Walk:
         return done
 
 
+def keep_erased(_worker: Worker) -> int:
+    """Erase again whoever a restored database brought back; how many. Keep the journal on this machine too."""
+    db.reading()
+    lines = replay.missing().readable
+    again = 0
+    if lines:
+        for address, line in replay.who_is_back(lines):
+            again += _in_one_transaction(partial(erasure.erase_again, address, line))
+        _in_one_transaction(partial(erasure.enter, lines))
+        if again:
+            log.warning("erased again what a restored database brought back", extra={"persons": again})
+    db.reading()
+    replay.fetch()
+    return again
+
+
 def forget(_worker: Worker) -> None:
     """Destroy what was kept only for limits."""
     _in_one_transaction(limits.forget_old)
@@ -202,6 +220,7 @@ def _in_one_transaction(work: Callable[[], T]) -> T:
 
 
 JOBS: dict[str, Callable[[Worker], Any]] = {
+    "keep_erased": keep_erased,
     "deliver": deliver,
     "count": count,
     "end_dead_leases": end_dead_leases,
@@ -238,6 +257,7 @@ def drain(app: Flask) -> Counter[str]:
         except BaseException as fault:
             faults.append(fault)
 
+    keep_erased(worker)
     end_dead_leases(worker)
     stop_letters(worker)
     close_campaigns(worker)

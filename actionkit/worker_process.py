@@ -20,7 +20,7 @@ from celery.beat import EmbeddedService
 from celery.worker import WorkController, state
 from flask import Flask
 
-from actionkit import celery_app
+from actionkit import celery_app, jobs
 from actionkit.delivery.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -83,6 +83,7 @@ def run(app: Flask, signals: Signals) -> int:
                 os._exit(0)  # every outcome that is known is stored; the rest is left to its lease
 
     threading.Thread(target=stop_when_asked, name="stopper", daemon=True).start()
+    _keep_erased(app, worker)
     log.info("worker started", extra={"senders": app.config["ACTIONKIT"].worker_senders})
     beat.start()
     celery_app.run_rare_ones(celery)
@@ -95,6 +96,15 @@ def run(app: Flask, signals: Signals) -> int:
     Signals.ignore_more()
     log.info("worker stopped")
     return 1 if died else 0
+
+
+def _keep_erased(app: Flask, worker: Worker) -> None:
+    """Before the first mail leaves: whoever a restored database brought back is to get none."""
+    with app.app_context():
+        try:
+            jobs.keep_erased(worker)
+        except Exception as error:  # a database away is no reason to give up: the job runs each minute
+            log.error("the erase journal was not replayed", extra={"cause": type(error).__name__})
 
 
 def _quiet() -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from actionkit import db
 from actionkit.delivery import history, recipients
-from actionkit.delivery.models import BEGUN, Group, Lane, Outgoing, Recipient, State
+from actionkit.delivery.models import BEGUN, Group, Lane, Outgoing, OutgoingAttempt, Recipient, State
 
 
 def put(
@@ -86,16 +86,20 @@ Subjects = sa.Select[int]
 """A query for the ids of subjects, which may be very many; what they are is the feature's business."""
 
 
+def _is_unsent() -> sa.ColumnElement[bool]:
+    """No try of it has begun, also where a worker has taken it already."""
+    is_leased_only = sa.and_(Outgoing.state == State.SENDING, Outgoing.last_step != BEGUN, ~Outgoing.is_maybe_twice)
+    return sa.or_(Outgoing.state.in_([State.QUEUED, State.HELD, State.FROZEN]), is_leased_only)
+
+
 def cancel(kind: str, subjects: int | Subjects, because: str = "its cause is gone") -> int:
     """Stop the mails of this kind and subject that have not begun to leave; how many.
 
     One that was refused has ended already, and stays as it is.
     """
     mine = Outgoing.subject_id == subjects if isinstance(subjects, int) else Outgoing.subject_id.in_(subjects)
-    is_leased_only = sa.and_(Outgoing.state == State.SENDING, Outgoing.last_step != BEGUN, ~Outgoing.is_maybe_twice)
-    unsent = sa.or_(Outgoing.state.in_([State.QUEUED, State.HELD, State.FROZEN]), is_leased_only)
     ended = {"ended_at": db.now(), "lease_owner": "", "lease_until": None}
-    return len(history.move((Outgoing.kind == kind, mine, unsent), State.CANCELLED, because, **ended))
+    return len(history.move((Outgoing.kind == kind, mine, _is_unsent()), State.CANCELLED, because, **ended))
 
 
 def revive(kind: str, subjects: Subjects) -> int:
@@ -115,6 +119,13 @@ def revive(kind: str, subjects: Subjects) -> int:
 def forget(kinds: Iterable[str], subjects: Subjects) -> None:
     """Delete the mails of these kinds and subjects from the ledger, and what is known of each try."""
     db.rows_changed(sa.delete(Outgoing).where(Outgoing.kind.in_(kinds), Outgoing.subject_id.in_(subjects)))
+
+
+def forget_answers(kind: str, subjects: Subjects) -> None:
+    """Forget what mail servers said to the mails of this kind and these subjects: they may quote a person."""
+    mine = sa.select(Outgoing.id).where(Outgoing.kind == kind, Outgoing.subject_id.in_(subjects))
+    db.rows_changed(sa.update(OutgoingAttempt).where(OutgoingAttempt.outgoing_id.in_(mine)).values(answer=""))
+    db.rows_changed(sa.update(Outgoing).where(Outgoing.id.in_(mine)).values(last_answer=""))
 
 
 _STOPPED = (State.FAILED, State.FROZEN, State.HELD)
@@ -173,6 +184,12 @@ def count(kind: str, subject_id: int) -> int:
     return db.session.execute(
         sa.select(sa.func.count()).where(Outgoing.kind == kind, Outgoing.subject_id == subject_id)
     ).scalar_one()
+
+
+def count_unsent(kinds: Iterable[str], subjects: Subjects) -> int:
+    """How many mails of these kinds and subjects have not left and would be stopped by `cancel`."""
+    which = (Outgoing.kind.in_(kinds), Outgoing.subject_id.in_(subjects), _is_unsent())
+    return db.session.execute(sa.select(sa.func.count()).where(*which)).scalar_one()
 
 
 def waiting() -> dict[str, int]:

@@ -126,6 +126,8 @@ def _confirmed(signature_id: int) -> Signed:
         raise CannotBeSent("the signature is held for review")
     if signed.signature.state != SignatureState.CONFIRMED:
         raise NotToBeSent(f"the signature is {signed.signature.state}")
+    if not signed.submission.email:
+        raise NotToBeSent("the supporter was erased")
     return signed
 
 

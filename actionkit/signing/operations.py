@@ -107,26 +107,16 @@ def sign(campaign: Campaign, signing: Signing, address: str, held_because: str =
     refuse_unless_open(campaign)
     moment = db.now()
     state = SignatureState.HELD if held_because else SignatureState.PENDING
-    connection = db.session.connection()
-    signature_id = connection.execute(
-        _add_signature(),
-        {
-            "public_id": db.new_public_id(),
-            "campaign_id": campaign.id,
-            "canonical_email": address,
-            "state": state.value,
-            "state_reason": held_because,
-            "signed_at": moment,
-            "mailed_at": None if held_because else moment,
-            "is_name_public": False,
-        },
-    ).scalar()
+    signature_id, known = None, None
+    while signature_id is None and known is None:  # again, where it was erased between the two statements
+        signature_id = _insert_signature(campaign.id, address, state, held_because, moment)
+        known = None if signature_id is not None else _find_signature(campaign.id, address)
     if signature_id is not None:
         submission_id = _add_submission(signature_id, signing, moment)
         if not held_because and use_allowance(address, moment):
             outbox.put(CONFIRMATION, submission_id, [f"submission:{submission_id}:1"])
         return
-    known = connection.execute(_find_signature, {"campaign_id": campaign.id, "address": address}).one()
+    assert known is not None
     if known.state == SignatureState.INVALIDATED:
         return  # the owner of the address, or staff, said that this is none
     is_held = known.state == SignatureState.HELD
@@ -152,6 +142,29 @@ def _begin_anew(signature_id: int, state: SignatureState, held_because: str, mom
     )
 
 
+def _insert_signature(
+    campaign_id: int, address: str, state: SignatureState, held_because: str, moment: dt.datetime
+) -> int | None:
+    """A new one; None where this address has one on this campaign."""
+    values = {
+        "public_id": db.new_public_id(),
+        "campaign_id": campaign_id,
+        "canonical_email": address,
+        "state": state.value,
+        "state_reason": held_because,
+        "signed_at": moment,
+        "mailed_at": None if held_because else moment,
+        "is_name_public": False,
+    }
+    return db.session.connection().execute(_add_signature(), values).scalar()
+
+
+def _find_signature(campaign_id: int, address: str) -> sa.Row[int, str, int | None] | None:
+    """The one that this address has, kept from being erased until what is sent now is stored with it."""
+    parameters = {"campaign_id": campaign_id, "address": address}
+    return db.session.connection().execute(_signature_of_address, parameters).first()
+
+
 _add_signature = db.prepared(
     lambda insert: (
         insert(Signature.__table__)
@@ -159,8 +172,10 @@ _add_signature = db.prepared(
         .returning(Signature.__table__.c.id)
     )
 )
-_find_signature = sa.select(Signature.id, Signature.state, Signature.submission_id).where(
-    Signature.campaign_id == sa.bindparam("campaign_id"), Signature.canonical_email == sa.bindparam("address")
+_signature_of_address = (
+    sa.select(Signature.id, Signature.state, Signature.submission_id)
+    .where(Signature.campaign_id == sa.bindparam("campaign_id"), Signature.canonical_email == sa.bindparam("address"))
+    .with_for_update(read=True, key_share=True)
 )
 _insert_submission = db.prepared(lambda insert: insert(Submission.__table__).returning(Submission.__table__.c.id))
 
@@ -358,10 +373,13 @@ def withdraw(signature: Signature) -> bool:
 
 
 def _as_it_is(signature: Signature) -> Signature:
-    """The signature as the database has it now, which may not be what was read."""
-    return db.session.execute(
+    """The signature as the database has it now, which may not be what was read. Raises `TooLate` if it is gone."""
+    found = db.session.scalar(
         sa.select(Signature).where(Signature.id == signature.id).execution_options(populate_existing=True)
-    ).scalar_one()
+    )
+    if found is None:
+        raise TooLate(erased_text())
+    return found
 
 
 def _take_out(signature: Signature, **values: object) -> bool:
