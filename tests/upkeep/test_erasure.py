@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from actionkit import db, jobs
-from actionkit.delivery.models import Outgoing, State
+from actionkit.delivery.models import BEGUN, Outgoing, State
 from actionkit.review.models import Removal, RemovalState
 from actionkit.schema import TABLES
 from actionkit.screening import operations as screening
@@ -113,6 +113,7 @@ def test_nothing_of_her_remains_and_all_else_does(site: Site) -> None:
     assert [(removal.state, removal.reason) for removal in site.stored(Removal)] == [("done", "")]
 
 
+@only_sqlite
 def test_the_trail_knows_that_and_not_who(site: Site) -> None:
     signed_everywhere(site)
     erase(site)
@@ -141,6 +142,7 @@ def test_a_signature_that_counts_goes_on_counting_and_is_nobodys(site: Site) -> 
     assert rows[1].startswith(f"{confirmed.public_id},,,IT,,,false,false,confirmed,")
 
 
+@only_sqlite
 def test_who_takes_her_signature_back_too_is_not_counted(site: Site) -> None:
     signed_everywhere(site)
     erase(site, "--uncount")
@@ -177,10 +179,12 @@ def test_she_may_come_back_as_somebody_new(site: Site) -> None:
 # ---------------------------------------------------------------- while something happens
 
 
-def test_a_letter_that_a_worker_has_is_not_written(site: Site) -> None:
-    """Claimed, and no try begun: its renderer finds nobody."""
+@pytest.mark.parametrize("step", ["", BEGUN])
+def test_a_letter_that_a_worker_has_is_not_written(site: Site, step: str) -> None:
+    """Claimed and no try begun: it stops. In the middle of one: it is not written a second time."""
     site.confirmed(ITALY, **SHE)
-    site.change(Outgoing, Outgoing.kind == "letter", state=State.SENDING, lease_owner="w", lease_until=db.now())
+    had = {"state": State.SENDING, "last_step": step, "lease_owner": "w", "lease_until": db.now()}
+    site.change(Outgoing, Outgoing.kind == "letter", **had)
     erase(site)
     site.drain()
     assert {letter.state for letter in site.letters()} == {"cancelled"}
@@ -215,6 +219,7 @@ def test_signing_and_erasing_at_one_moment_leaves_no_rest(site: Site) -> None:
     assert found_in_tables(site) == []
 
 
+@only_sqlite
 def test_a_journal_that_cannot_be_written_erases_nobody(site: Site) -> None:
     signed_everywhere(site)
     folder = site.app.config["ACTIONKIT"].instance / "erased"
@@ -228,6 +233,7 @@ def test_a_journal_that_cannot_be_written_erases_nobody(site: Site) -> None:
 # ---------------------------------------------------------------- at the desk
 
 
+@only_sqlite
 def test_staff_count_first_and_then_erase(site: Site, sign_in: SignIn) -> None:
     signed_everywhere(site)
     admin = sign_in(StaffRole.ADMIN)
@@ -278,6 +284,7 @@ def test_a_restored_database_does_not_bring_her_back(restored: Site) -> None:
     assert (keep_erased(restored), restored.stored(AuditEntry)[-1].action) == (0, "erase-person-again")
 
 
+@only_sqlite
 def test_drain_erases_before_it_sends(restored: Site) -> None:
     restored.drain()
     assert restored.sent_to(EMAIL) == []
@@ -294,6 +301,7 @@ def test_what_she_signs_after_the_restore_is_hers(restored: Site) -> None:
     assert len([s for s in restored.stored(Submission) if s.email == EMAIL]) == 1
 
 
+@only_sqlite
 def test_the_journal_outlives_a_new_key_as_long_as_the_old_one_is_kept(restored: Site, make_app: MakeApp) -> None:
     old = restored.app.config["SECRET_KEY"]
     new = "another secret for tests that is long enough"
@@ -307,6 +315,7 @@ def test_the_journal_outlives_a_new_key_as_long_as_the_old_one_is_kept(restored:
     assert found_in_tables(restored) == []
 
 
+@only_sqlite
 def test_every_machine_comes_to_hold_the_journal(site: Site, tmp_path: Path, make_app: MakeApp) -> None:
     """Erased on one machine; another one that runs a worker copies the line, and a third imports it."""
     signed_everywhere(site)
@@ -326,6 +335,7 @@ def test_every_machine_comes_to_hold_the_journal(site: Site, tmp_path: Path, mak
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+@only_sqlite
 def test_a_line_that_broke_off_is_none_and_spoils_no_other(app: Flask) -> None:
     with app.app_context():
         first = journal.line_for("a@example.org", db.now())
