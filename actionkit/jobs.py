@@ -16,7 +16,7 @@ from flask import Flask, current_app
 
 from actionkit import db
 from actionkit.campaigns.operations import close_ended
-from actionkit.delivery import claims, groups, sending_pause
+from actionkit.delivery import claims, groups, pace, sending_pause
 from actionkit.delivery.models import Outgoing, State
 from actionkit.delivery.renderers import Renderer
 from actionkit.delivery.worker import Worker
@@ -56,6 +56,7 @@ RHYTHM: dict[str, float] = {
     "end_dead_leases": 5,
     "stop_letters": 1,
     "close_campaigns": 30,
+    "rest": 60,
     "watch": 30,
     "remove": 1,
     "expire_and_remind": 600,
@@ -95,6 +96,11 @@ def stop_letters(worker: Worker) -> int:
         moved += changed
         worker.stopping.wait(BETWEEN_BATCHES)
     return moved
+
+
+def rest(_worker: Worker) -> int:
+    """Look for letters to officials who have had none for long, and no more at those who have none."""
+    return _in_one_transaction(pace.rest)
 
 
 def close_campaigns(_worker: Worker) -> int:
@@ -226,6 +232,7 @@ JOBS: dict[str, Callable[[Worker], Any]] = {
     "end_dead_leases": end_dead_leases,
     "stop_letters": stop_letters,
     "close_campaigns": close_campaigns,
+    "rest": rest,
     "watch": watch_signing,
     "remove": remove,
     "expire_and_remind": expire_and_remind,
@@ -260,6 +267,7 @@ def drain(app: Flask) -> Counter[str]:
     keep_erased(worker)
     end_dead_leases(worker)
     stop_letters(worker)
+    rest(worker)
     close_campaigns(worker)
     watch_signing(worker, math.inf)
     remove(worker, math.inf)

@@ -93,6 +93,8 @@ class Official(Base):
     language: Mapped[str] = mapped_column(sa.String(35), default="en")
     email: Mapped[str] = mapped_column(sa.String(320))
     postal_address: Mapped[str] = mapped_column(sa.String(500), default="")
+    timezone: Mapped[str] = mapped_column(sa.String(64), default="", server_default=sa.text("''"))
+    """Of the office, for its hours; "" = the campaign's."""
 
 
 class Campaign(Base):
@@ -116,6 +118,10 @@ class Campaign(Base):
     letters: Mapped[str] = mapped_column(sa.String(10), default=LetterMode.EACH)
     is_letter_editable: Mapped[bool] = mapped_column(default=False)
     letters_per_hour: Mapped[int | None]
+    office_hours: Mapped[str] = mapped_column(sa.String(32), default="", server_default=sa.text("''"))
+    """When letters may leave, such as "Mon-Fri 09:00-17:00", in each official's time; "" = at any time."""
+    spreads_letters: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    """Letters are spread evenly over the time until it closes, and not sent as fast as their pace allows."""
     reply_to: Mapped[str] = mapped_column(sa.String(10), default=ReplyTo.SUPPORTER)
     asks_proof: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     """Switched on by staff while it is under attack: a browser has to do some work to sign."""

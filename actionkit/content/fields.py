@@ -15,6 +15,7 @@ import yaml
 
 from actionkit import countries, languages
 from actionkit.addresses import AddressInvalid, normalise
+from actionkit.delivery import office_hours
 from actionkit.text import trim_line
 
 T = TypeVar("T")
@@ -177,6 +178,10 @@ def timezone(raw: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError(f"there is no time zone '{raw[:60]}'; one is named such as Europe/Rome") from None
     return raw
+
+
+def hours(raw: str) -> str:
+    return str(office_hours.parse(raw))
 
 
 def language(raw: str) -> str:

@@ -27,8 +27,7 @@ from actionkit.campaigns.models import (
 )
 from actionkit.content.fields import Fields
 from actionkit.content.reader import CampaignRecord, ProgramRecord, TextRecord, read_directory
-from actionkit.delivery import outbox
-from actionkit.letters.operations import current_version, group_key, save_letter
+from actionkit.letters.operations import current_version, save_letter, set_pace, set_zones
 
 M = TypeVar("M", Program, Official, Campaign, Update, Story)
 
@@ -41,9 +40,12 @@ def load(folder: Path) -> Counter[str]:
     content = read_directory(folder)
     for program in content.programs:
         _store_program(program)
+    officials = []
     for official in content.officials:
-        _set(_found_or_new(Official, official.slug), **vars(official))
+        officials.append(_found_or_new(Official, official.slug))
+        _set(officials[-1], **vars(official))
     db.session.flush()
+    set_zones(officials)
     for campaign in content.campaigns:
         _store_campaign(campaign)
     db.session.flush()
@@ -140,6 +142,8 @@ def _store_campaign(record: CampaignRecord) -> None:
             letters=record.letters,
             is_letter_editable=record.is_letter_editable,
             letters_per_hour=record.letters_per_hour,
+            office_hours=record.office_hours,
+            spreads_letters=record.spreads_letters,
             reply_to=record.reply_to,
             shows_removed=record.shows_removed,
         )
@@ -155,7 +159,7 @@ def _store_campaign(record: CampaignRecord) -> None:
             ]
     db.session.flush()
     _store_letter(stored.id, record)
-    outbox.set_pace(group_key(stored.id), record.letters_per_hour)
+    set_pace(stored)
 
 
 def _store_ending(stored: Campaign, record: CampaignRecord, is_new: bool) -> None:

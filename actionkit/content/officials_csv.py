@@ -14,6 +14,7 @@ from actionkit.campaigns.models import CampaignOfficial, Official
 from actionkit.campaigns.operations import find_campaign
 from actionkit.content.fields import ContentFault, Fields
 from actionkit.content.reader import OfficialRecord, official_of
+from actionkit.letters.operations import set_zones
 
 LARGEST_FILE = 50_000_000
 
@@ -80,13 +81,16 @@ def store(report: Report, slug: str) -> None:
     }
     seated = {seat.official_id for seat in campaign.seats}
     position = len(campaign.seats)
+    stored: list[Official] = []
     for record in report.records:
         official = known.get(record.slug) or Official(slug=record.slug)
         for name, value in vars(record).items():
             setattr(official, name, value)
         db.session.add(official)
         db.session.flush()
+        stored.append(official)
         if official.id not in seated:
             position += 1
             db.session.add(CampaignOfficial(campaign_id=campaign.id, official_id=official.id, position=position))
     db.session.flush()
+    set_zones(stored)

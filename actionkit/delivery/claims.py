@@ -15,8 +15,8 @@ from flask import current_app
 from sqlalchemy.orm import aliased
 
 from actionkit import db
-from actionkit.delivery import groups, history, recipients, restored_copy, sending_pause
-from actionkit.delivery.models import BEGUN, Group, Lane, Outgoing, OutgoingAttempt, Recipient, State
+from actionkit.delivery import groups, history, pace, recipients, restored_copy, sending_pause
+from actionkit.delivery.models import BEGUN, Lane, Outgoing, OutgoingAttempt, State
 from actionkit.delivery.renderers import Item
 from actionkit.delivery.smtp import Step
 
@@ -60,10 +60,10 @@ def claim(owner: str, most: int) -> list[Item]:
     if not sending_pause.may_leave():
         return []
     moment = db.now()
-    ids = _due_ids(moment, most, Outgoing.lane == Lane.FAST, _group_is_awake())
+    ids = pace.due_ids(moment, most, Outgoing.lane == Lane.FAST, pace.is_awake(Outgoing.group_key))
     ids += _unclear_ids(moment, most - len(ids))
     if len(ids) < most:
-        ids += _paced_ids(moment, most - len(ids))
+        ids += pace.take_turns(moment, most - len(ids))
     if not ids:
         return []
     db.session.execute(
@@ -112,97 +112,16 @@ _ITEM_COLUMNS = (
 )
 
 
-_IS_PACED = Outgoing.lane == sa.literal_column(f"'{Lane.PACED.value}'")
-"""Not a parameter: only so do the databases see that the index of paced rows will do."""
-
-
-def _due_ids(moment: dt.datetime, most: int, *which: sa.ColumnElement[bool]) -> list[int]:
-    return list(
-        db.session.scalars(
-            sa.select(Outgoing.id)
-            .where(Outgoing.state == State.QUEUED, Outgoing.not_before <= moment, *which)
-            .order_by(Outgoing.not_before, Outgoing.id)
-            .limit(most)
-            .with_for_update(skip_locked=True)
-        )
-    )
-
-
 def _unclear_ids(moment: dt.datetime, most: int) -> list[int]:
     """Rows that ended in silence and are due once more; those with no lease wait for a person."""
     return list(
         db.session.scalars(
             sa.select(Outgoing.id)
-            .where(Outgoing.state == State.UNCERTAIN, Outgoing.lease_until <= moment, *may_leave())
+            .where(Outgoing.state == State.UNCERTAIN, Outgoing.lease_until <= moment, *pace.may_leave())
             .limit(max(most, 0))
             .with_for_update(skip_locked=True)
         )
     )
-
-
-def _paced_ids(moment: dt.datetime, most: int) -> list[int]:
-    """One row for each recipient whose next mail may leave; as many as fit where no pace is set."""
-    default = current_app.config["ACTIONKIT"].letters_per_official_per_hour
-    waiting = (
-        sa.select(Outgoing.id)
-        .where(Outgoing.recipient_key == Recipient.recipient_key)
-        .where(Outgoing.state == State.QUEUED, Outgoing.not_before <= moment, _IS_PACED, *may_leave())
-        .exists()
-    )
-    keys = db.session.scalars(
-        sa.select(Recipient.recipient_key)
-        .where(Recipient.next_at <= moment, waiting)
-        .order_by(Recipient.next_at)
-        .limit(50)
-    ).all()
-    ids: list[int] = []
-    for key in keys:
-        if len(ids) >= most:
-            break
-        mine = (Outgoing.recipient_key == key, _IS_PACED, *may_leave())
-        first = _due_ids(moment, 1, *mine)
-        if not first:
-            continue
-        group = db.session.scalar(sa.select(Outgoing.group_key).where(Outgoing.id == first[0]))
-        own = db.session.scalar(sa.select(Group.per_hour).where(Group.group_key == group))
-        per_hour = default if own is None else own
-        if per_hour == 0 and _take_turn(key, moment, dt.timedelta(0)):
-            ids += _due_ids(moment, most - len(ids), *mine, Outgoing.group_key == group)
-        elif per_hour and _take_turn(key, moment, dt.timedelta(hours=1) / per_hour):
-            ids += _due_ids(moment, 1, *mine)
-    return ids
-
-
-def may_leave() -> tuple[sa.ColumnElement[bool], ...]:
-    """Of a paced mail: its group does not rest, and nothing is on its way to the same recipient.
-
-    So a recipient whose mail server takes its time holds up one sender and no second. Ask again
-    once the recipient's row is locked: another worker may have been quicker.
-    """
-    other = aliased(Outgoing)
-    on_its_way = sa.select(other.id).where(
-        other.recipient_key == Outgoing.recipient_key,
-        other.lane == sa.literal_column(f"'{Lane.PACED.value}'"),
-        other.state == State.SENDING,
-    )
-    return (_group_is_awake(), ~on_its_way.exists())
-
-
-def _group_is_awake() -> sa.ColumnElement[bool]:
-    return Outgoing.group_key.not_in(groups.are_resting())
-
-
-def _take_turn(key: str, moment: dt.datetime, gap: dt.timedelta) -> bool:
-    """Win the recipient's turn; another worker that was quicker has moved it on, or is about to."""
-    free = (
-        sa.select(Recipient.recipient_key)
-        .where(Recipient.recipient_key == key, Recipient.next_at <= moment)
-        .with_for_update(skip_locked=True)
-    )
-    if db.session.scalar(free) is None:
-        return False
-    db.session.execute(sa.update(Recipient).where(Recipient.recipient_key == key).values(next_at=moment + gap))
-    return True
 
 
 def open_attempt(owner: str, item: Item) -> bool:
@@ -210,7 +129,7 @@ def open_attempt(owner: str, item: Item) -> bool:
     held = db.rows_changed(
         sa.update(Outgoing)
         .where(Outgoing.id == item.id, Outgoing.state == State.SENDING, Outgoing.lease_owner == owner)
-        .where(_group_is_awake())
+        .where(pace.is_awake(Outgoing.group_key))
         .values(lease_until=db.now() + lease(), last_step=BEGUN)
     )
     if held:

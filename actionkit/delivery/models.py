@@ -58,10 +58,18 @@ class Outgoing(Base):
         sa.Index(
             "ix_outgoing_recipient",
             "recipient_key",
+            "group_key",
             "state",
             "not_before",
+            "id",
             sqlite_where=sa.text("lane = 'paced'"),
             postgresql_where=sa.text("lane = 'paced'"),
+        ),
+        sa.Index(
+            "ix_outgoing_on_its_way",
+            "recipient_key",
+            sqlite_where=sa.text("lane = 'paced' AND state = 'sending'"),
+            postgresql_where=sa.text("lane = 'paced' AND state = 'sending'"),
         ),
         sa.Index("ix_outgoing_group", "group_key", "state"),
         sa.Index(
@@ -127,12 +135,14 @@ class Move(Base):
 
 
 class Recipient(Base):
-    """Someone who is written to at a pace: when the next mail may leave."""
+    """Someone who is written to at a pace: when the next mail may leave, whoever writes it."""
 
     __tablename__ = "delivery_recipients"
 
     recipient_key: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
     next_at: Mapped[dt.datetime] = mapped_column(default=now)
+    zone: Mapped[str] = mapped_column(sa.String(64), default="", server_default=sa.text("''"))
+    """The time zone of the office; "" = that of the group."""
 
 
 class Group(Base):
@@ -152,6 +162,29 @@ class Group(Base):
     """What a job is doing to all of them: see `groups.Stopping`."""
     stop_until_id: Mapped[int | None] = mapped_column(sa.BigInteger)
     """It concerns the mails up to this id."""
+    office_hours: Mapped[str] = mapped_column(sa.String(32), default="", server_default=sa.text("''"))
+    """When mails may leave, such as "Mon-Fri 09:00-17:00"; "" = at any time."""
+    zone: Mapped[str] = mapped_column(sa.String(64), default="UTC", server_default=sa.text("'UTC'"))
+    """The time zone of recipients of whom none is known."""
+    spread_until: Mapped[dt.datetime | None]
+    """Mails are spread evenly until then; None, or a moment that is over: they leave at their pace."""
+
+
+class Turn(Base):
+    """A group's place in the line to one recipient: when its next mail may leave."""
+
+    __tablename__ = "delivery_turns"
+    __table_args__ = (sa.Index("ix_delivery_turns_next", "next_at"), sa.Index("ix_delivery_turns_group", "group_key"))
+
+    recipient_key: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    group_key: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    next_at: Mapped[dt.datetime | None] = mapped_column(default=now)
+    """None = it sleeps: no mail has waited for an hour, and a job looks every minute whether one does."""
+    last_at: Mapped[dt.datetime | None]
+    """When its last mail left for this recipient, or was about to."""
+    spread_gap: Mapped[float | None] = mapped_column(sa.Float)
+    """Seconds of office time between two mails of a spread, as of the last count of what waits."""
+    counted_at: Mapped[dt.datetime | None]
 
 
 class RecipientHealth(Base):

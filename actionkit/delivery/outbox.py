@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from actionkit import db
 from actionkit.delivery import history, recipients
-from actionkit.delivery.models import BEGUN, Group, Lane, Outgoing, OutgoingAttempt, Recipient, State
+from actionkit.delivery.models import BEGUN, Lane, Outgoing, OutgoingAttempt, Recipient, State, Turn
 
 
 def put(
@@ -49,7 +49,9 @@ def put(
     connection = db.session.connection()
     connection.execute(_add(), rows)
     if lane is Lane.PACED:
-        connection.execute(_know(), [{"recipient_key": row["recipient_key"], "next_at": moment} for row in rows])
+        known = [{name: row[name] for name in ("recipient_key", "group_key")} | {"next_at": moment} for row in rows]
+        connection.execute(_know_recipients(), known)
+        connection.execute(_know_turns(), known)
 
 
 _NEW = {
@@ -79,7 +81,14 @@ def _add_or_revive(insert: Callable[[Any], Any]) -> Any:
 
 
 _add = db.prepared(_add_or_revive)
-_know = db.prepared(lambda insert: insert(Recipient.__table__).on_conflict_do_nothing())
+_know_recipients = db.prepared(
+    lambda insert: (
+        insert(Recipient.__table__)
+        .values(recipient_key=sa.bindparam("recipient_key"), next_at=sa.bindparam("next_at"))
+        .on_conflict_do_nothing()
+    )
+)
+_know_turns = db.prepared(lambda insert: insert(Turn.__table__).on_conflict_do_nothing())
 
 
 Subjects = sa.Select[int]
@@ -162,12 +171,6 @@ def settle(outgoing_id: int, *, has_arrived: bool) -> bool:
     given_up = history.move((is_mine, waits_for_staff), State.FAILED, GIVEN_UP, ended_at=db.now())
     which = (is_mine, Outgoing.state.in_([State.FROZEN, State.HELD]))
     return bool(given_up or history.move(which, State.CANCELLED, GIVEN_UP, ended_at=db.now()))
-
-
-def set_pace(group: str, per_hour: int | None) -> None:
-    """How many mails of the group one recipient gets an hour: see `Group.per_hour`."""
-    values = {"group_key": group, "per_hour": per_hour}
-    db.session.execute(db.insert(Group).values(values).on_conflict_do_update(index_elements=["group_key"], set_=values))
 
 
 def oldest_due_at() -> dt.datetime | None:

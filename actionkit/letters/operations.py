@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
 from actionkit import db, remember
-from actionkit.campaigns.models import Campaign, LetterMode
-from actionkit.delivery import outbox
+from actionkit.campaigns.models import Campaign, LetterMode, Official
+from actionkit.delivery import outbox, pace
 from actionkit.delivery.models import Lane
 from actionkit.letters import templates
 from actionkit.letters.models import LetterText, LetterVersion
@@ -79,6 +79,22 @@ def save_letter(campaign_id: int, texts: Mapping[str, tuple[str, str]]) -> Lette
     db.session.add(version)
     db.session.flush()
     return version
+
+
+def set_pace(campaign: Campaign) -> None:
+    """Hand the campaign's pace, hours, zone and end to delivery; to be called whenever one of them changes."""
+    pace.set_group(
+        group_key(campaign.id),
+        campaign.letters_per_hour,
+        office_hours=campaign.office_hours,
+        zone=campaign.timezone,
+        spread_until=campaign.ends_at if campaign.spreads_letters else None,
+    )
+
+
+def set_zones(officials: Iterable[Official]) -> None:
+    """Hand the time zones of the officials' offices to delivery."""
+    pace.set_zones({recipient_key(official.id): official.timezone for official in officials})
 
 
 def queue_letters(campaign: Campaign, signature_id: int) -> None:

@@ -13,7 +13,7 @@ import sqlalchemy.exc
 from flask import Flask
 
 from actionkit import db
-from actionkit.delivery import claims, outbox, relay
+from actionkit.delivery import claims, outbox, pace, relay
 from actionkit.delivery.models import Lane, State
 from actionkit.delivery.renderers import CannotBeSent, Item, Mail, NotToBeSent
 from actionkit.delivery.worker import Worker
@@ -441,7 +441,7 @@ def test_a_recipient_gets_one_at_a_time(make_app: MakeApp, sink: Sink, make_work
 
 def test_a_group_may_have_its_own_pace(app: Flask, ledger: Ledger, sink: Sink, make_worker: MakeWorker) -> None:
     with app.app_context():
-        outbox.set_pace("slow", 1)
+        pace.set_group("slow", 1)
         db.session.commit()
     for subject in range(3):
         ledger.put("a@example.org", subject=subject, lane=Lane.PACED, group="slow")
