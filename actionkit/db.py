@@ -131,22 +131,6 @@ def insert(table: type[Base] | sa.Table) -> Any:
     return (sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert)(table)
 
 
-def prepared(build: Callable[[Callable[[Any], Any]], T]) -> Callable[[], T]:
-    """A statement that is built once for each database: `prepared(lambda insert: insert(Table)...)`.
-
-    Building one costs more than running it; what varies goes in as parameters.
-    """
-    built: dict[str, T] = {}
-
-    def statement() -> T:
-        dialect = session.get_bind().dialect.name
-        if dialect not in built:
-            built[dialect] = build(sqlite_insert if dialect == "sqlite" else postgresql_insert)
-        return built[dialect]
-
-    return statement
-
-
 def rows_changed(statement: sa.Update | sa.Delete) -> int:
     """Execute, and tell how many rows it changed: how a conditional update knows that it won."""
     result = session.execute(statement.execution_options(synchronize_session=False))

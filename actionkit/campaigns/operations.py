@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import Session, joinedload, selectinload
 from werkzeug.exceptions import NotFound
 
 from actionkit import db, remember
@@ -91,8 +91,11 @@ def updates(*which: sa.ColumnElement[bool], most: int = 500) -> list[Update]:
 
 def updates_of_campaign(campaign: Campaign) -> Sequence[Update]:
     """The latest ten, at most two seconds old and only to be read."""
-    mine = _latest_updates(Update.campaign_id == campaign.id).limit(10)
-    return remember.shortly(("updates", campaign.id), lambda: db.detached(lambda session: session.scalars(mine).all()))
+
+    def find(session: Session) -> Sequence[Update]:
+        return session.scalars(_latest_updates(Update.campaign_id == campaign.id).limit(10)).all()
+
+    return remember.shortly(("updates", campaign.id), lambda: db.detached(find))
 
 
 def _latest_updates(*which: sa.ColumnElement[bool]) -> sa.Select[Update]:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from actionkit import db
 from actionkit.delivery import history, recipients
 from actionkit.delivery.models import BEGUN, Lane, Outgoing, OutgoingAttempt, Recipient, State, Turn
+from actionkit.prepared import Prepared
 
 
 def put(
@@ -46,12 +47,10 @@ def put(
     ]
     if not rows:
         return
-    connection = db.session.connection()
-    connection.execute(_add(), rows)
+    _add.each(rows)
     if lane is Lane.PACED:
-        known = [{name: row[name] for name in ("recipient_key", "group_key")} | {"next_at": moment} for row in rows]
-        connection.execute(_know_recipients(), known)
-        connection.execute(_know_turns(), known)
+        _know_recipients.each({"recipient_key": row["recipient_key"], "next_at": moment} for row in rows)
+        _know_turns.each({"recipient_key": row["recipient_key"], "group_key": group, "next_at": moment} for row in rows)
 
 
 _NEW = {
@@ -80,15 +79,9 @@ def _add_or_revive(insert: Callable[[Any], Any]) -> Any:
     )
 
 
-_add = db.prepared(_add_or_revive)
-_know_recipients = db.prepared(
-    lambda insert: (
-        insert(Recipient.__table__)
-        .values(recipient_key=sa.bindparam("recipient_key"), next_at=sa.bindparam("next_at"))
-        .on_conflict_do_nothing()
-    )
-)
-_know_turns = db.prepared(lambda insert: insert(Turn.__table__).on_conflict_do_nothing())
+_add = Prepared(_add_or_revive)
+_know_recipients = Prepared(lambda insert: insert(Recipient.__table__).on_conflict_do_nothing())
+_know_turns = Prepared(lambda insert: insert(Turn.__table__).on_conflict_do_nothing())
 
 
 Subjects = sa.Select[int]

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from actionkit import db
 from actionkit.campaigns.models import Campaign
+from actionkit.prepared import Prepared
 from actionkit.review.models import ProviderRule, Trend, TrendKind
 
 HOUR = dt.timedelta(hours=1)
@@ -60,7 +61,7 @@ def add(more: Mapping[Key, int]) -> None:
         for (campaign_id, hour, kind, value), signatures in sorted(more.items())
     ]
     if rows:
-        db.session.connection().execute(_add(), rows)
+        _add.each(rows)
 
 
 def _adding(insert: Any) -> Any:
@@ -72,7 +73,7 @@ def _adding(insert: Any) -> Any:
     )
 
 
-_add = db.prepared(_adding)
+_add = Prepared(_adding)
 
 
 def large(keys: Iterable[Key]) -> list[Grown]:

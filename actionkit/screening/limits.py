@@ -14,6 +14,7 @@ from flask import current_app
 from werkzeug.exceptions import TooManyRequests
 
 from actionkit import db
+from actionkit.prepared import Prepared
 from actionkit.screening import networks
 from actionkit.screening.models import SignHit
 from actionkit.screening.reasons import MANY_AT_ONCE, MANY_IN_A_DAY
@@ -34,14 +35,17 @@ def held_because(campaign_id: int, network: str) -> str:
     if burst is None:
         return ""
     slot = int(db.now().timestamp()) // SLOT_SECONDS
-    place = {"campaign_id": campaign_id, "network": network, "slot": slot}
-    before = {
-        "flood": slot - _slots(FLOOD),
-        "burst": slot - _slots(burst),
-        "sustained": slot - _slots(sustained) if sustained else slot,
-        "most": 1 + max(limit.count for limit in (FLOOD, burst, sustained) if limit),
-    }
-    now, flood, recent, lasting = db.session.connection().execute(_COUNT, place | before).one()
+    counted = _count.row(
+        campaign_id=campaign_id,
+        network=network,
+        slot=slot,
+        flood=slot - _slots(FLOOD),
+        burst=slot - _slots(burst),
+        sustained=slot - _slots(sustained) if sustained else slot,
+        most=1 + max(limit.count for limit in (FLOOD, burst, sustained) if limit),
+    )
+    assert counted is not None
+    now, flood, recent, lasting = counted
     if now + flood > FLOOD.count:
         raise TooManyRequests
     if now + recent > burst.count:
@@ -68,11 +72,12 @@ def _earlier_hits(since: str) -> str:
     )
 
 
-# As text, since this runs for each signature: it is the same on both databases, and there is nothing to build.
-_COUNT = sa.text(
-    "INSERT INTO sign_hits (campaign_id, network, slot, hits) VALUES (:campaign_id, :network, :slot, 1) "  # noqa: S608
-    "ON CONFLICT (campaign_id, network, slot) DO UPDATE SET hits = sign_hits.hits + 1 "
-    f"RETURNING hits, {', '.join(map(_earlier_hits, ('flood', 'burst', 'sustained')))}"
+_count = Prepared(
+    lambda _insert: sa.text(
+        "INSERT INTO sign_hits (campaign_id, network, slot, hits) VALUES (:campaign_id, :network, :slot, 1) "  # noqa: S608
+        "ON CONFLICT (campaign_id, network, slot) DO UPDATE SET hits = sign_hits.hits + 1 "
+        f"RETURNING hits, {', '.join(map(_earlier_hits, ('flood', 'burst', 'sustained')))}"
+    )
 )
 
 

@@ -21,6 +21,7 @@ from flask import current_app
 
 from actionkit import db
 from actionkit.campaigns.models import Campaign
+from actionkit.prepared import Prepared
 from actionkit.screening.models import UsedProof
 
 FIELD = "altcha"
@@ -103,11 +104,10 @@ def read(campaign: Campaign, text: str) -> Proof | None:
 
 def use(proof: Proof) -> bool:
     """Take the proof, in the transaction at hand; False where it was used before."""
-    values = {"digest": proof.digest, "expires_at": proof.expires_at}
-    return db.session.connection().execute(_use(), values).first() is not None
+    return _use.row(digest=proof.digest, expires_at=proof.expires_at) is not None
 
 
-_use = db.prepared(
+_use = Prepared(
     lambda insert: insert(UsedProof.__table__).on_conflict_do_nothing().returning(UsedProof.__table__.c.digest)
 )
 

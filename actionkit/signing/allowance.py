@@ -7,11 +7,12 @@ import datetime as dt
 import sqlalchemy as sa
 
 from actionkit import db
+from actionkit.prepared import Prepared
 from actionkit.signing.models import MailAllowance
 
 WINDOW = dt.timedelta(hours=24)
 
-_use_one_mail = db.prepared(
+_use_one_mail = Prepared(
     lambda insert: (
         insert(MailAllowance.__table__)
         .values(canonical_email=sa.bindparam("address"), latest_at=sa.bindparam("moment"))
@@ -31,8 +32,7 @@ _use_one_mail = db.prepared(
 
 def use_allowance(address: str, moment: dt.datetime) -> bool:
     """Take one of the address's three mails in 24 hours; False if it has had them."""
-    parameters = {"address": address, "moment": moment, "window": moment - WINDOW}
-    return db.session.connection().execute(_use_one_mail(), parameters).first() is not None
+    return _use_one_mail.row(address=address, moment=moment, window=moment - WINDOW) is not None
 
 
 def forget_old() -> None:

@@ -11,7 +11,7 @@ from functools import cache
 
 import sqlalchemy as sa
 from flask import Flask, current_app
-from flask_babel import get_locale, gettext
+from flask_babel import gettext
 
 from actionkit import db, languages
 from actionkit.signing.models import ConsentWording, Purpose
@@ -19,7 +19,7 @@ from actionkit.signing.models import ConsentWording, Purpose
 
 def current_text(purpose: Purpose, *, writes_letters: bool) -> str:
     """The words beside a tick, as the page at hand shows them."""
-    return _text(purpose, writes_letters, str(get_locale()))
+    return _text(purpose, writes_letters, languages.of_interface())
 
 
 @cache

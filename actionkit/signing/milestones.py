@@ -40,19 +40,13 @@ def _reached() -> sa.CompoundSelect[Any]:
     )
 
 
-_stamped = db.prepared(
-    lambda insert: (
-        insert(CountMilestone.__table__)
-        .from_select(["campaign_id", "threshold", "is_goal", "reached_at"], _reached())
-        .on_conflict_do_nothing()
-    )
-)
-
-
 def stamp(campaign_ids: Collection[int]) -> None:
     """Stamp what these campaigns have reached, in the transaction that counted them."""
     if campaign_ids:
-        db.session.execute(_stamped(), {"ids": sorted(campaign_ids), "moment": db.now()})
+        columns = ["campaign_id", "threshold", "is_goal", "reached_at"]
+        add = db.insert(CountMilestone).from_select(columns, _reached()).on_conflict_do_nothing()
+        # Through the connection: the session would take a SELECT's values for rows of a bulk insert.
+        db.session.connection().execute(add, {"ids": sorted(campaign_ids), "moment": db.now()})
 
 
 def goal_reached_on(campaign: Campaign) -> dt.date | None:

@@ -16,6 +16,7 @@ from actionkit.errors import ActionError
 from actionkit.languages import gettext_noop
 from actionkit.letters.compose import Sender
 from actionkit.letters.operations import queue_letters, stop_letters
+from actionkit.prepared import Prepared
 from actionkit.signing import counting
 from actionkit.signing.allowance import use_allowance
 from actionkit.signing.models import (
@@ -146,17 +147,17 @@ def _insert_signature(
     campaign_id: int, address: str, state: SignatureState, held_because: str, moment: dt.datetime
 ) -> int | None:
     """A new one; None where this address has one on this campaign."""
-    values = {
-        "public_id": db.new_public_id(),
-        "campaign_id": campaign_id,
-        "canonical_email": address,
-        "state": state.value,
-        "state_reason": held_because,
-        "signed_at": moment,
-        "mailed_at": None if held_because else moment,
-        "is_name_public": False,
-    }
-    return db.session.connection().execute(_add_signature(), values).scalar()
+    added = _add_signature.row(
+        public_id=db.new_public_id(),
+        campaign_id=campaign_id,
+        canonical_email=address,
+        state=state.value,
+        state_reason=held_because,
+        signed_at=moment,
+        mailed_at=None if held_because else moment,
+        is_name_public=False,
+    )
+    return added[0] if added else None
 
 
 def _find_signature(campaign_id: int, address: str) -> sa.Row[int, str, int | None] | None:
@@ -165,7 +166,7 @@ def _find_signature(campaign_id: int, address: str) -> sa.Row[int, str, int | No
     return db.session.connection().execute(_signature_of_address, parameters).first()
 
 
-_add_signature = db.prepared(
+_add_signature = Prepared(
     lambda insert: (
         insert(Signature.__table__)
         .on_conflict_do_nothing(index_elements=["campaign_id", "canonical_email"])
@@ -177,12 +178,14 @@ _signature_of_address = (
     .where(Signature.campaign_id == sa.bindparam("campaign_id"), Signature.canonical_email == sa.bindparam("address"))
     .with_for_update(read=True, key_share=True)
 )
-_insert_submission = db.prepared(lambda insert: insert(Submission.__table__).returning(Submission.__table__.c.id))
+_insert_submission = Prepared(lambda insert: insert(Submission.__table__).returning(Submission.__table__.c.id))
 
 
 def _add_submission(signature_id: int, signing: Signing, moment: dt.datetime) -> int:
     values = {**vars(signing), "signature_id": signature_id, "created_at": moment, "public_id": db.new_public_id()}
-    return int(db.session.connection().execute(_insert_submission(), values).scalar_one())
+    added = _insert_submission.row(**values)
+    assert added is not None
+    return int(added[0])
 
 
 def may_mail(signature_id: int, address: str, moment: dt.datetime) -> bool:
