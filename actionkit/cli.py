@@ -24,7 +24,7 @@ from actionkit.signing.models import SignatureState
 from actionkit.staff import audit
 from actionkit.staff import operations as staff_operations
 from actionkit.staff.models import StaffRole
-from actionkit.upkeep import erasure, journal, replay
+from actionkit.upkeep import backup, erasure, journal, replay
 from config import SettingError
 
 
@@ -200,6 +200,24 @@ def import_journal(file: TextIO) -> None:
         )
 
 
+# ---------------------------------------------------------------- backups, and after them
+
+
+@click.command("backup")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@with_appcontext
+def back_up(file: Path) -> None:
+    """Copy a SQLite database to FILE while it is in use. The secret key and the erase journal are not in it."""
+    config = current_app.config["ACTIONKIT"]
+    if not config.is_sqlite:
+        raise Failed("this installation is on PostgreSQL: pg_dump backs it up, see docs/backup.md")
+    try:
+        size = backup.copy(config.database_file, file)
+    except backup.Unusable as fault:
+        raise Failed(f"no backup was made: {fault}") from None
+    click.echo(f"{size:,} bytes in {file}")
+
+
 sending = AppGroup("sending", help="Whether mail leaves at all.")
 
 
@@ -322,6 +340,7 @@ def init_app(app: Flask) -> None:
         sending,
         erase,
         erase_journal,
+        back_up,
         recount,
         export,
         doctor_command,

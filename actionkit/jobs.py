@@ -193,6 +193,15 @@ class _Walk:
         return done
 
 
+def look_where_we_are(worker: Worker) -> None:
+    """When a worker starts: pause all sending if the database is a restored copy, and erase again whom it brought back.
+
+    What is signed after this is known to be new.
+    """
+    _in_one_transaction(sending_pause.may_leave)
+    keep_erased(worker)
+
+
 def keep_erased(_worker: Worker) -> int:
     """Erase again whoever a restored database brought back; how many. Keep the journal on this machine too."""
     db.reading()
@@ -264,7 +273,7 @@ def drain(app: Flask) -> Counter[str]:
         except BaseException as fault:
             faults.append(fault)
 
-    keep_erased(worker)
+    look_where_we_are(worker)
     end_dead_leases(worker)
     stop_letters(worker)
     rest(worker)

@@ -83,7 +83,7 @@ def run(app: Flask, signals: Signals) -> int:
                 os._exit(0)  # every outcome that is known is stored; the rest is left to its lease
 
     threading.Thread(target=stop_when_asked, name="stopper", daemon=True).start()
-    _keep_erased(app, worker)
+    _before_the_first_mail(app, worker)
     log.info("worker started", extra={"senders": app.config["ACTIONKIT"].worker_senders})
     beat.start()
     celery_app.run_rare_ones(celery)
@@ -98,13 +98,13 @@ def run(app: Flask, signals: Signals) -> int:
     return 1 if died else 0
 
 
-def _keep_erased(app: Flask, worker: Worker) -> None:
-    """Before the first mail leaves: whoever a restored database brought back is to get none."""
+def _before_the_first_mail(app: Flask, worker: Worker) -> None:
+    """Notice a restored database, and erase again whom it brought back."""
     with app.app_context():
         try:
-            jobs.keep_erased(worker)
-        except Exception as error:  # a database away is no reason to give up: the job runs each minute
-            log.error("the erase journal was not replayed", extra={"cause": type(error).__name__})
+            jobs.look_where_we_are(worker)
+        except Exception as error:  # a database away is no reason to give up: both are done again before long
+            log.error("not looked whether the database is a copy", extra={"cause": type(error).__name__})
 
 
 def _quiet() -> None:

@@ -22,6 +22,8 @@ from pathlib import Path
 
 from flask import current_app
 
+from actionkit.upkeep.folders import fsync_folder
+
 _LINE = re.compile(r"(\S+) ([0-9a-f]{8}) ([0-9a-f]{64})")
 
 
@@ -122,12 +124,4 @@ def append(lines: Iterable[Line]) -> None:
         os.close(handle)
     if is_new:
         for place in (folder, folder.parent):
-            _fsync_folder(place)
-
-
-def _fsync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+            fsync_folder(place)

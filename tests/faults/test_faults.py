@@ -19,7 +19,6 @@ ROOM = 500_000_000
 NOT_YET = {
     "F19": "psycopg waits for as long as the database stands still",
     "F22": "jobs, leases and limits wait until the clock is where it was before it was set back",
-    "F33": "a restored installation sends what has left since; there is no erasure yet",
 }
 """Faults that the product does not survive yet, and why. Strict: one that does must leave this list."""
 
