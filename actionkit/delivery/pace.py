@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,6 +126,38 @@ def _look_anew(which: sa.ColumnElement[bool]) -> None:
     """Have turns come now, in the order in which their last mails left; what is too soon is then put off again."""
     last_at = sa.func.coalesce(Turn.last_at, sa.literal(LONG_AGO, db.UTCDateTime()))
     db.rows_changed(sa.update(Turn).where(which).values(next_at=last_at, counted_at=None))
+
+
+# ---------------------------------------------------------------- looking ahead
+
+
+def waiting_beside(group: str) -> list[tuple[str, str, int]]:
+    """(recipient, group, how many mails wait) of all who write to the recipients of a group."""
+    recipients = sa.select(Turn.recipient_key).where(Turn.group_key == group)
+    rows = db.session.execute(
+        sa.select(Outgoing.recipient_key, Outgoing.group_key, sa.func.count().label("n"))
+        .where(Outgoing.recipient_key.in_(recipients), Outgoing.state == State.QUEUED, _IS_PACED)
+        .group_by(Outgoing.recipient_key, Outgoing.group_key)
+    )
+    return [(row.recipient_key, row.group_key, row.n) for row in rows]
+
+
+def paces_of(groups_of: Mapping[str, Iterable[str]]) -> dict[tuple[str, str], Pace]:
+    """The pace of each recipient and group, of `groups_of` (recipient → groups)."""
+    wanted = {group for each in groups_of.values() for group in each}
+    known = {row.group_key: row for row in db.session.scalars(sa.select(Group).where(Group.group_key.in_(wanted)))}
+    known_zones = db.session.execute(sa.select(Recipient.recipient_key, Recipient.zone).where(Recipient.zone != ""))
+    zones = {row.recipient_key: row.zone for row in known_zones}
+    default, paces = default_per_hour(), {}
+    for recipient, each in groups_of.items():
+        for key in each:
+            group = known.get(key)
+            hours, zone, per_hour, until = (
+                (group.office_hours, group.zone, group.per_hour, group.spread_until) if group else ("", "", None, None)
+            )
+            office = OfficeTime(parse(hours), zones.get(recipient) or zone or "UTC")
+            paces[recipient, key] = pace_of(per_hour, default, office, until)
+    return paces
 
 
 # ---------------------------------------------------------------- turns

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 from flask import Blueprint, Response, flash, render_template, request
 from flask_babel import gettext, lazy_gettext
 from werkzeug.exceptions import NotFound
@@ -11,6 +13,7 @@ from actionkit.campaigns.desk import campaign_for
 from actionkit.campaigns.operations import all_campaigns
 from actionkit.delivery import outbox
 from actionkit.delivery.models import State
+from actionkit.letters import forecast
 from actionkit.paging import page_number
 from actionkit.redirects import see_other
 from actionkit.signing import counting, operations, search
@@ -99,6 +102,8 @@ def letters(slug: str) -> str:
         state=state,
         states=LETTER_STATES,
         by_state=search.letters_by_state(campaign.id),
+        forecast=forecast.of_campaign(campaign),
+        zone=ZoneInfo(campaign.timezone),
         again=CAN_BE_SENT_AGAIN,
         can_act=rights.may(Right.ACT, campaign.id),
     )
