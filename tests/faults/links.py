@@ -149,16 +149,9 @@ def _stored(site: Site, moment: dt.datetime) -> object:
 
 
 def _erased(site: Site) -> str:
-    """A link whose signature is gone, with every row that belonged to it."""
+    """A link of a person whom the command erased."""
     (path,) = _paths_of(site, ["erased@example.org"])
-    id_ = _signature_id(site, "erased@example.org")
-    wait_until(lambda: _is_sent(site, id_), what="the mail to be recorded")
-    for table, which in (
-        ("outgoing", "kind = 'confirmation' AND subject_id IN (SELECT id FROM submissions WHERE signature_id = :id)"),
-        ("submissions", "signature_id = :id"),
-        ("signatures", "id = :id"),
-    ):
-        site.query(f"DELETE FROM {table} WHERE {which}", id=id_)
+    site.command("erase", "-", stdin="Erased@example.org\n")
     return path
 
 
