@@ -26,6 +26,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import DeclarativeBase, Session, scoped_session, sessionmaker
 from werkzeug.exceptions import HTTPException
 
+from actionkit import postgresql
 from config import Config
 
 NAMES = {
@@ -40,9 +41,6 @@ T = TypeVar("T")
 
 SQLITE_BUSY_SECONDS = 5
 SQLITE_ASK_AGAIN_SECONDS = 0.000_25
-POSTGRESQL_SETTINGS = (
-    "-c timezone=UTC -c statement_timeout=15s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
-)
 
 
 class UTCDateTime(sa.types.TypeDecorator[dt.datetime]):
@@ -96,9 +94,14 @@ def new_public_id() -> str:
 
 class _Session(Session):
     def get_bind(self, *_args: Any, **_kwargs: Any) -> sa.Engine:
-        engines = current_app.extensions["database"]
-        engine: sa.Engine = engines["reading" if _is_reading() else "writing"]
-        return engine
+        return _engine("reading" if _is_reading() else "writing")
+
+
+def _engine(name: str) -> sa.Engine:
+    """The engine "reading" or "writing", with the patience of a request or of work."""
+    engines = current_app.extensions["database_of_requests" if has_request_context() else "database"]
+    engine: sa.Engine = engines[name]
+    return engine
 
 
 def _is_reading() -> bool:
@@ -139,7 +142,7 @@ def rows_changed(statement: sa.Update | sa.Delete) -> int:
 
 def detached(find: Callable[[Session], T]) -> T:
     """What `find` reads, loaded whole and belonging to no session, so that threads may share it."""
-    with Session(current_app.extensions["database"]["reading"], expire_on_commit=False) as own:
+    with Session(_engine("reading"), expire_on_commit=False) as own:
         found = find(own)
         own.expunge_all()
     return found
@@ -147,7 +150,7 @@ def detached(find: Callable[[Session], T]) -> T:
 
 @contextmanager
 def snapshot() -> Iterator[sa.Connection]:
-    """A connection that sees one moment, reads only, and holds up no writer; for long reads."""
+    """A connection that sees one moment, reads only, and holds up no writer; for long reads, in a request too."""
     engine: sa.Engine = current_app.extensions["database"]["reading"]
     if engine.dialect.name == "postgresql":
         engine = engine.execution_options(isolation_level="REPEATABLE READ")
@@ -155,14 +158,26 @@ def snapshot() -> Iterator[sa.Connection]:
         yield connection
 
 
+@contextmanager
+def unhurried() -> Iterator[sa.Connection]:
+    """A connection that may write and has no limit of time: to change the schema."""
+    engine: sa.Engine = current_app.extensions["database"]["writing"]
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            postgresql.lift_limits(connection)
+        yield connection
+
+
 # ---------------------------------------------------------------- engine
 
+Engines = dict[str, sa.Engine]
 
-def make_engines(config: Config) -> dict[str, sa.Engine]:
-    """The engines "writing" and "reading" of `config.database_url`, with the settings that keep a promise kept.
+
+def make_engines(config: Config) -> tuple[Engines, Engines]:
+    """The engines "writing" and "reading" of `config.database_url`: those of work, and those of requests.
 
     SQLite: WAL with synchronous=FULL, so that what was answered survives a power cut.
-    PostgreSQL: time limits, so that a stuck database gives errors and not a queue.
+    PostgreSQL: time limits, shorter for requests, so that a stuck database gives errors and not a queue.
     """
     if config.is_sqlite:
         file = config.database_file
@@ -170,16 +185,17 @@ def make_engines(config: Config) -> dict[str, sa.Engine]:
         file.touch(mode=0o600)  # where it is new: it holds people's addresses
         # Two pools: to switch one connection between reading and writing (PRAGMA query_only) makes
         # SQLite forget all its prepared statements, which costs more than running them.
-        return {"writing": _sqlite_engine(config, _begin_writing), "reading": _sqlite_engine(config, _begin_reading)}
-    engine = sa.create_engine(
-        config.database_url,
-        pool_size=8,
-        max_overflow=8,
-        pool_timeout=8,
-        pool_pre_ping=True,
-        hide_parameters=True,
-        connect_args={"options": POSTGRESQL_SETTINGS, "connect_timeout": 5},
+        engines = {"writing": _sqlite_engine(config, _begin_writing), "reading": _sqlite_engine(config, _begin_reading)}
+        return engines, engines
+    away = postgresql.Away()
+    work, requests = (
+        postgresql.make_engine(config.database_url, patience, away)
+        for patience in (postgresql.OF_WORK, postgresql.OF_REQUESTS)
     )
+    return _both(work), _both(requests)
+
+
+def _both(engine: sa.Engine) -> Engines:
     return {"writing": engine, "reading": engine.execution_options(postgresql_readonly=True)}
 
 
@@ -248,7 +264,7 @@ def _begin_writing(raw: sqlite3.Connection) -> None:
 
 def init_app(app: Flask) -> None:
     """Bind the session to the application's database, and end it with each context."""
-    app.extensions["database"] = make_engines(app.config["ACTIONKIT"])
+    app.extensions["database"], app.extensions["database_of_requests"] = make_engines(app.config["ACTIONKIT"])
 
     @app.teardown_appcontext
     def end_session(_error: BaseException | None) -> None:
@@ -257,8 +273,9 @@ def init_app(app: Flask) -> None:
 
 def close(app: Flask) -> None:
     """Give back every connection that no one uses now: before a fork, and when an application is done with."""
-    for engine in app.extensions["database"].values():
-        engine.dispose()
+    for name in ("database", "database_of_requests"):
+        for engine in app.extensions[name].values():
+            engine.dispose()
 
 
 def keep_context(parts: Iterator[bytes]) -> Iterator[bytes]:

@@ -13,6 +13,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import current_app
 
+from actionkit import db
+
 FOLDER = Path(__file__).resolve().parent.parent / "migrations"
 
 
@@ -24,13 +26,13 @@ def _alembic() -> AlembicConfig:
 
 def upgrade(revision: str = "head") -> tuple[str | None, str]:
     """Bring the database to the newest schema (or an earlier one, for tests); (before, newest)."""
-    engine: sa.Engine = current_app.extensions["database"]["writing"]
     config = _alembic()
-    with engine.connect() as connection, _tables_may_be_rebuilt(connection), connection.begin():
+    with db.unhurried() as connection, _tables_may_be_rebuilt(connection), connection.begin():
         before = MigrationContext.configure(connection).get_current_revision()
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
-        if engine.dialect.name == "sqlite" and (broken := connection.exec_driver_sql("PRAGMA foreign_key_check").all()):
+        is_sqlite = connection.dialect.name == "sqlite"
+        if is_sqlite and (broken := connection.exec_driver_sql("PRAGMA foreign_key_check").all()):
             raise RuntimeError(f"{len(broken)} rows point nowhere after the upgrade; nothing was changed")
     return before, newest()
 
