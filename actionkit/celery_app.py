@@ -15,9 +15,10 @@ from collections.abc import Callable
 from typing import Any
 
 from celery import Celery, Task
+from celery.schedules import schedule
 from flask import Flask
 
-from actionkit import db, jobs, logs
+from actionkit import clock, db, jobs, logs
 from actionkit.delivery.worker import Worker
 from config import Config
 
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 
 SHORTEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 2, 60
 """A tick that no thread took within half of its job's rhythm, but at least and at most so long, is dropped."""
-RARE_SECONDS = 60
+RARE_SECONDS = 2
 """A job with a longer rhythm also runs when a worker starts: one that is restarted often must not miss it."""
 
 
@@ -60,8 +61,8 @@ def make_celery(app: Flask) -> Celery:
         worker_enable_remote_control=False,
         worker_hijack_root_logger=False,
         timezone="UTC",
-        beat_schedule=_schedule(config.worker_senders),
     )
+    celery.conf.beat_schedule = _schedule(celery, config.worker_senders)
 
     def task(name: str, job: Callable[[Worker], Any]) -> None:
         def run() -> None:
@@ -88,13 +89,17 @@ def make_celery(app: Flask) -> Celery:
     return celery
 
 
-def _schedule(senders: int) -> dict[str, dict[str, Any]]:
-    """Each job at its rhythm; `deliver` once for each sender: those that find nothing to do end at once."""
+def _schedule(celery: Any, senders: int) -> dict[str, dict[str, Any]]:
+    """Each job at its rhythm; `deliver` once for each sender: those that find nothing to do end at once.
+
+    Rhythms are counted on the clock that only runs: with Celery's own, all jobs would rest for as
+    long as somebody has set the time of day back.
+    """
     names = [name for name in jobs.RHYTHM if name != "deliver"] + ["deliver"] * senders
     return {
         f"{name}-{n}": {
             "task": f"actionkit.{name}",
-            "schedule": jobs.RHYTHM[name],
+            "schedule": schedule(jobs.RHYTHM[name], nowfun=clock.steady_now, app=celery),
             "options": {"expires": _patience(name)},
         }
         for n, name in enumerate(names)

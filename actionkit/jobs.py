@@ -16,7 +16,7 @@ from flask import Flask, current_app
 
 from actionkit import db
 from actionkit.campaigns.operations import close_ended
-from actionkit.delivery import claims, groups, pace, sending_pause
+from actionkit.delivery import claims, groups, pace, sending_pause, set_back
 from actionkit.delivery.models import Outgoing, State
 from actionkit.delivery.renderers import Renderer
 from actionkit.delivery.worker import Worker
@@ -85,8 +85,33 @@ def count(_worker: Worker) -> int:
 
 
 def end_dead_leases(worker: Worker) -> int:
-    """Find mails whose worker died."""
+    """Find mails whose worker died; how many may have left.
+
+    First of all when a worker starts, and whenever the clock was set: put right what it had written.
+    When it was set forward, all leases of other workers look as if they had ended, until these have
+    renewed them: so for the length of a lease none is called dead.
+    """
+    if worker.clock.was_set():
+        _put_right_what_is_ahead(worker)
+        worker.clock.heeded()
+    if not worker.clock.is_settled(claims.lease().total_seconds()):
+        return 0
     return _in_one_transaction(lambda: claims.end_dead_leases(dict(worker.held)))
+
+
+def _put_right_what_is_ahead(worker: Worker) -> None:
+    """The ledger after the clock was set back, a page in each transaction."""
+    db.reading()
+    ahead = set_back.by_how_much()
+    _in_one_transaction(set_back.shorten_leases)
+    if not ahead:
+        return
+    log.warning("the clock was set back", extra={"seconds": round(ahead.total_seconds())})
+    while not worker.stopping.is_set() and _in_one_transaction(partial(set_back.bring_mails_forward, ahead)):
+        pass
+    _in_one_transaction(partial(set_back.bring_turns_forward, ahead))
+    while not worker.stopping.is_set() and _in_one_transaction(set_back.date_now):
+        pass
 
 
 def stop_letters(worker: Worker) -> int:

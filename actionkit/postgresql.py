@@ -142,5 +142,6 @@ def lift_limits(connection: sa.Connection) -> None:
     raw: Any = connection.connection.driver_connection
     raw.answer_seconds = None
     connection.detach()
-    connection.exec_driver_sql("SET statement_timeout = 0")
-    connection.commit()
+    raw.autocommit = True  # a setting of the session, that no transaction takes back
+    raw.execute("SET statement_timeout = 0")
+    raw.autocommit = False

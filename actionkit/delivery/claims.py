@@ -220,9 +220,9 @@ def renew(held: Mapping[int, str]) -> None:
     A row that is locked is being worked on this very moment. It is passed over: waiting for it,
     with others locked already, is how two workers come to wait for each other.
     """
-    free = _unlocked(Outgoing.id.in_(held), Outgoing.state == State.SENDING, Outgoing.lease_owner.in_(held.values()))
+    free = unlocked(Outgoing.id.in_(held), Outgoing.state == State.SENDING, Outgoing.lease_owner.in_(held.values()))
     if free:
-        _set(free, lease_until=db.now() + lease())
+        change(free, lease_until=db.now() + lease())
 
 
 def end_dead_leases(held: Mapping[int, str]) -> int:
@@ -235,10 +235,10 @@ def end_dead_leases(held: Mapping[int, str]) -> int:
     ended = (Outgoing.state == State.SENDING, Outgoing.lease_until <= moment, Outgoing.id.not_in(held))
     attempt = aliased(OutgoingAttempt)
     is_open = sa.select(attempt.id).where(attempt.outgoing_id == Outgoing.id, attempt.ended_at.is_(None)).exists()
-    begun = _unlocked(*ended, is_open)
+    begun = unlocked(*ended, is_open)
     if begun:
         said = "the worker ended in the middle of a try"
-        _set(
+        change(
             begun,
             state=State.UNCERTAIN,
             lease_owner="",
@@ -249,17 +249,18 @@ def end_dead_leases(held: Mapping[int, str]) -> int:
             last_answer=said,
         )
         _close_attempts(begun, outcome=State.UNCERTAIN, step="", answer=said)
-    if not_begun := _unlocked(*ended, ~is_open):
-        _set(not_begun, state=State.QUEUED, lease_owner="", lease_until=None)
+    if not_begun := unlocked(*ended, ~is_open):
+        change(not_begun, state=State.QUEUED, lease_owner="", lease_until=None)
     return len(begun)
 
 
-def _unlocked(*which: sa.ColumnElement[bool]) -> list[int]:
+def unlocked(*which: sa.ColumnElement[bool]) -> list[int]:
     """The rows that nobody else has locked, locked now."""
     return list(db.session.scalars(sa.select(Outgoing.id).where(*which).with_for_update(skip_locked=True)))
 
 
-def _set(ids: list[int], **values: object) -> None:
+def change(ids: list[int], **values: object) -> None:
+    """Write the same values into these rows."""
     db.session.execute(
         sa.update(Outgoing).where(Outgoing.id.in_(ids)).values(values).execution_options(synchronize_session=False)
     )

@@ -23,6 +23,7 @@ import sqlalchemy.exc
 from flask import Flask, current_app
 
 from actionkit import db, logs
+from actionkit.clock import SetClock
 from actionkit.delivery import claims
 from actionkit.delivery.claims import Outcome
 from actionkit.delivery.folder import MailFolder
@@ -55,6 +56,7 @@ class Worker:
     renderers: Mapping[str, Renderer]
     stopping: threading.Event = field(default_factory=threading.Event)
     relay: Relay = field(default_factory=Relay)
+    clock: SetClock = field(default_factory=SetClock)
     held: dict[int, str] = field(default_factory=dict)
     """Rows in the hands of this process's senders, with the name under which each was leased."""
     senders: set[_Sender] = field(default_factory=set)

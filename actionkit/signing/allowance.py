@@ -7,6 +7,7 @@ import datetime as dt
 import sqlalchemy as sa
 
 from actionkit import db
+from actionkit.clock import TOLERANCE
 from actionkit.prepared import Prepared
 from actionkit.signing.models import MailAllowance
 
@@ -23,7 +24,11 @@ _use_one_mail = Prepared(
                 "second_at": MailAllowance.latest_at,
                 "third_at": MailAllowance.second_at,
             },
-            where=sa.or_(MailAllowance.third_at.is_(None), MailAllowance.third_at <= sa.bindparam("window")),
+            where=sa.or_(
+                MailAllowance.third_at.is_(None),
+                MailAllowance.third_at <= sa.bindparam("window"),
+                MailAllowance.third_at > sa.bindparam("ahead"),  # the clock was set back since: it begins anew
+            ),
         )
         .returning(MailAllowance.__table__.c.canonical_email)
     )
@@ -32,7 +37,8 @@ _use_one_mail = Prepared(
 
 def use_allowance(address: str, moment: dt.datetime) -> bool:
     """Take one of the address's three mails in 24 hours; False if it has had them."""
-    return _use_one_mail.row(address=address, moment=moment, window=moment - WINDOW) is not None
+    window, ahead = moment - WINDOW, moment + TOLERANCE
+    return _use_one_mail.row(address=address, moment=moment, window=window, ahead=ahead) is not None
 
 
 def forget_old() -> None:

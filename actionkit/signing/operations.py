@@ -11,6 +11,7 @@ from flask_babel import format_date, gettext, lazy_gettext
 
 from actionkit import db
 from actionkit.campaigns.models import Campaign, LetterMode, Phase
+from actionkit.clock import TOLERANCE
 from actionkit.delivery import outbox
 from actionkit.errors import ActionError
 from actionkit.languages import gettext_noop
@@ -124,7 +125,9 @@ def sign(campaign: Campaign, signing: Signing, address: str, held_because: str =
     if known.state == SignatureState.CONFIRMED:
         submission_id = known.submission_id
     else:
-        submission_id = _add_submission(known.id, signing, moment)
+        # Later than her withdrawal, even where the clock was set back since: that is how the two are told apart.
+        just_after = known.withdrawn_at + dt.timedelta(microseconds=1) if known.withdrawn_at else moment
+        submission_id = _add_submission(known.id, signing, max(moment, just_after))
     if known.state == SignatureState.EXPIRED:
         _begin_anew(known.id, state, held_because, moment)
         is_held = bool(held_because)
@@ -160,7 +163,7 @@ def _insert_signature(
     return added[0] if added else None
 
 
-def _find_signature(campaign_id: int, address: str) -> sa.Row[int, str, int | None] | None:
+def _find_signature(campaign_id: int, address: str) -> sa.Row[int, str, int | None, dt.datetime | None] | None:
     """The one that this address has, kept from being erased until what is sent now is stored with it."""
     parameters = {"campaign_id": campaign_id, "address": address}
     return db.session.connection().execute(_signature_of_address, parameters).first()
@@ -174,7 +177,7 @@ _add_signature = Prepared(
     )
 )
 _signature_of_address = (
-    sa.select(Signature.id, Signature.state, Signature.submission_id)
+    sa.select(Signature.id, Signature.state, Signature.submission_id, Signature.withdrawn_at)
     .where(Signature.campaign_id == sa.bindparam("campaign_id"), Signature.canonical_email == sa.bindparam("address"))
     .with_for_update(read=True, key_share=True)
 )
@@ -192,14 +195,12 @@ def may_mail(signature_id: int, address: str, moment: dt.datetime) -> bool:
     """Whether a mail about this signature may go to its address now, and if so, that it did.
 
     Two conditional updates, so that of simultaneous posts one wins: ten minutes since the last
-    mail about it, at most three mails in 24 hours to the address.
+    mail about it, at most three mails in 24 hours to the address. A mail that left in the future
+    left before the clock was set back, nobody knows how long ago.
     """
-    won = db.rows_changed(
-        sa.update(Signature)
-        .where(Signature.id == signature_id)
-        .where(sa.or_(Signature.mailed_at.is_(None), Signature.mailed_at <= moment - BETWEEN_MAILS))
-        .values(mailed_at=moment)
-    )
+    last = Signature.mailed_at
+    may = sa.or_(last.is_(None), last <= moment - BETWEEN_MAILS, last > moment + TOLERANCE)
+    won = db.rows_changed(sa.update(Signature).where(Signature.id == signature_id, may).values(mailed_at=moment))
     return bool(won) and use_allowance(address, moment)
 
 

@@ -112,8 +112,12 @@ class _Walk:
         if self.round.scale is Scale.WHOLE:
             self.end_worker()
 
-    def end_worker(self) -> None:
+    def end_worker(self, *, in_a_try: bool = False) -> None:
+        """Kill it; not before it has stored how its mails ended, unless it is to die in the middle of a try."""
         if self.worker is not None:
+            if not in_a_try:
+                sending = "SELECT count(*) AS n FROM outgoing WHERE state = 'sending'"
+                wait_until(lambda: self.site.query(sending)[0].n == 0, 60, "the worker to have stored its outcomes")
             self.site.kill(self.worker)
             self.worker = None
 
@@ -144,7 +148,7 @@ class _Walk:
         """A worker dies at +2 h with a mail in hand, the clock steps back: mail in hand and mail queued both leave."""
         self.clock.leap(2 * HOUR)
         gate = self._sign_and_stop("dead@example.org", "rcpt")
-        self.end_worker()
+        self.end_worker(in_a_try=True)
         gate.opened.set()
         self.site.sign("queued@example.org")
         self.clock.leap(NO_OFFSET)

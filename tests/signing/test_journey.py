@@ -26,6 +26,7 @@ from actionkit.signing.models import (
     Submission,
 )
 from tests.conftest import MakeApp
+from tests.signing.clock import Clock
 from tests.signing.site import ITALY, Site, text_of
 from tests.structure.page import Page
 
@@ -119,6 +120,26 @@ def test_an_address_gets_three_mails_a_day_over_all_campaigns(site: Site) -> Non
     site.ten_minutes_later()
     site.sign(ITALY, email=ANN)
     assert len(site.confirmations()) == 5, "a day after the first of them"
+
+
+def test_mails_of_a_clock_that_was_set_back_hold_up_no_other(site: Site, clock: Clock) -> None:
+    clock.pass_by(hours=2)
+    for slug in (ITALY, "india-water", "kenya-petition"):
+        site.sign(slug, email=ANN)
+    clock.ahead = dt.timedelta()
+    site.sign(email=ANN)
+    assert len(site.confirmations()) == 4, "they left in the future"
+    site.sign(email=ANN)
+    assert len(site.confirmations()) == 4, "this one left a moment ago"
+
+
+def test_who_withdrew_before_the_clock_was_set_back_can_sign_again(site: Site, clock: Clock) -> None:
+    clock.pass_by(hours=2)
+    site.confirmed(email=ANN)
+    assert site.client.post(site.withdraw_path(site.stored(Signature)[0])).status_code == 200
+    clock.ahead = dt.timedelta()
+    site.confirmed(email=ANN, name="Once more")
+    assert site.stored(Signature)[0].state == SignatureState.CONFIRMED
 
 
 def test_a_confirmed_one_is_told_so_and_nothing_else_changes(site: Site) -> None:
