@@ -11,7 +11,7 @@ from flask import Flask
 from actionkit import clock, db, jobs
 from actionkit.clock import SetClock
 from actionkit.delivery import claims, set_back
-from actionkit.delivery.models import Lane, Recipient, State
+from actionkit.delivery.models import Lane, Recipient, State, Turn
 from actionkit.delivery.worker import Worker
 from tests.conftest import MakeApp
 from tests.delivery.conftest import Ledger, MakeWorker
@@ -94,6 +94,12 @@ def test_turns_come_as_soon_as_they_were_to(
     _look(ledger, make_worker())
     with ledger.app.app_context():
         assert 60 < _seconds_from_now(db.session.scalar(sa.select(Recipient.next_at))) < 180
+        assert -5 < _seconds_from_now(db.session.scalar(sa.select(Turn.last_at))) <= 0
+    ledger.deliver(make_worker())
+    assert len(sink.received) == 1, "the pace is kept"
+    time_of_day.pass_by(minutes=3)
+    ledger.deliver(make_worker())
+    assert len(sink.received) == 2
 
 
 def test_a_lease_ends_in_its_time_unless_its_worker_lives(
