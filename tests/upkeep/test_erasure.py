@@ -23,6 +23,7 @@ from actionkit.staff.models import AuditEntry, StaffRole
 from actionkit.upkeep import erasure, journal, replay
 from tests.conftest import MakeApp
 from tests.signing.site import ITALY, Site
+from tests.sink import Sink
 from tests.structure.conftest import SignIn, csrf_token
 
 INDIA, KENYA = "india-water", "kenya-petition"
@@ -189,6 +190,26 @@ def test_a_letter_that_a_worker_has_is_not_written(site: Site, step: str) -> Non
     site.drain()
     assert {letter.state for letter in site.letters()} == {"cancelled"}
     assert site.mails() == []
+
+
+def test_of_mails_being_sent_at_most_the_one_in_flight_arrives(make_app: MakeApp) -> None:
+    """F38: erased while the relay takes the first of her mails; the others, claimed with it, never leave."""
+    sites: list[Site] = []
+
+    def erase_at_the_dot(step: str, _session: object) -> None:
+        if step == "dot" and sites:
+            erase(sites.pop())
+
+    with Sink(script=erase_at_the_dot).running() as sink:
+        relay = {"mail_server": "127.0.0.1", "mail_port": str(sink.port), "mail_default_sender": "us@a.example"}
+        site = Site(make_app(**relay, worker_senders="1"))
+        site.confirmed(ITALY, **SHE)
+        sites.append(site)
+        site.drain()
+        assert not sites, "nothing was in flight"
+        site.drain()
+    assert len(sink.received) == 1
+    assert found_in_tables(site) == []
 
 
 def test_signing_and_erasing_at_one_moment_leaves_no_rest(site: Site) -> None:
