@@ -30,6 +30,7 @@ from actionkit.campaigns.models import LetterMode, Phase
 from actionkit.campaigns.views import blueprint as campaigns_blueprint
 from actionkit.delivery import dev_views, sending_pause
 from actionkit.delivery.views import blueprint as health_blueprint
+from actionkit.exports.print_views import blueprint as printing_blueprint
 from actionkit.exports.views import blueprint as exports_blueprint
 from actionkit.letters import compose
 from actionkit.review import alerts, twins
@@ -40,6 +41,7 @@ from actionkit.screening.staff_views import blueprint as lists_blueprint
 from actionkit.screening.views import blueprint as screening_blueprint
 from actionkit.signing import consent, taking_out
 from actionkit.signing.history_views import blueprint as history_blueprint
+from actionkit.signing.own_letters_views import blueprint as own_letters_blueprint
 from actionkit.signing.renewal_views import blueprint as renewal_blueprint
 from actionkit.signing.staff_views import blueprint as desk_blueprint
 from actionkit.signing.unsubscribe_views import blueprint as unsubscribe_blueprint
@@ -89,11 +91,13 @@ def create_app(config: Config) -> Flask:
         campaigns_blueprint,
         signing_blueprint,
         renewal_blueprint,
+        own_letters_blueprint,
         unsubscribe_blueprint,
         history_blueprint,
         screening_blueprint,
         lists_blueprint,
         exports_blueprint,
+        printing_blueprint,
         desk_blueprint,
         review_blueprint,
         removals_blueprint,

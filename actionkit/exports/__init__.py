@@ -1,1 +1,1 @@
-"""Signatures leaving as files."""
+"""Signatures leaving as files, and letters on paper."""

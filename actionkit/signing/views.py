@@ -152,7 +152,7 @@ def thanks(slug: str) -> Response:
 # ---------------------------------------------------------------- confirm
 
 
-def _of_confirm_token(token: str) -> Signed:
+def of_confirm_token(token: str) -> Signed:
     """What a confirmation link is about. Raises `NotFound` if forged, `TooLate` if it has run out."""
     genuine = read_token(mails.TO_CONFIRM, token)
     signed = operations.find_submission(Submission.public_id == genuine.public_id)
@@ -197,13 +197,13 @@ def _confirm_page(signed: Signed, *, done: Confirmed | None = None) -> Response:
 
 @blueprint.get("/confirm/<token>")
 def confirm_page(token: str) -> Response:
-    return _confirm_page(_of_confirm_token(token))
+    return _confirm_page(of_confirm_token(token))
 
 
 @blueprint.post("/confirm/<token>")
 def confirm(token: str) -> Response:
     read_form()
-    signed = _of_confirm_token(token)
+    signed = of_confirm_token(token)
     if request.form.get("decision") == "refuse":
         operations.refuse(signed)
         db.session.commit()

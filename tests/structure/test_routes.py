@@ -255,7 +255,7 @@ def test_each_role_gets_what_its_rights_say(desk: Desk, sign_in: SignIn, role: S
             assert stored(desk.site) == before
         elif method == "POST":
             before = stored(desk.site)
-        assert desk.site.app.config["ACTIONKIT"].secret_key not in answer.text
+        assert desk.site.app.config["ACTIONKIT"].secret_key.encode() not in answer.data
 
 
 def test_a_viewer_is_offered_nothing_that_she_may_not(desk: Desk, sign_in: SignIn) -> None:
@@ -264,6 +264,7 @@ def test_a_viewer_is_offered_nothing_that_she_may_not(desk: Desk, sign_in: SignI
         page = client.get(path).text
         assert "signatures.csv" not in page
         assert "send-again" not in page
+        assert "/print" not in page
         assert "/refuse" not in page
 
 
