@@ -192,22 +192,31 @@ def recount(slug: str | None = None) -> list[Difference]:
     """Count again from the signatures and repair what differs; the differences found.
 
     Works beside signing: stored + traces is compared with the rows of one snapshot, and what is
-    missing is added, so that confirmations of the same moment are neither lost nor doubled.
+    missing is added, so that confirmations of the same moment are neither lost nor doubled. Where
+    something differs it is looked at once more under a lock, so that of two recounts one repairs it.
     """
     wanted = sa.select(Campaign.id, Campaign.slug).order_by(Campaign.slug)
     if slug is not None:
         wanted = wanted.where(Campaign.slug == slug)
     campaigns = db.session.execute(wanted).all()
     db.session.rollback()  # the long reads that follow must hold up nobody
-    found = [(campaign.id, *_difference(campaign.id, campaign.slug)) for campaign in campaigns]
-    for campaign_id, difference, wrong in found:
-        for (hour, country), delta in sorted(wrong.items()):
-            _add_to_bucket(campaign_id, hour, country, delta)
-        if difference.is_any:  # a new count, whatever it adds
-            missing_removed = difference.counted_removed - difference.stored_removed
-            _add_to_total(campaign_id, difference.counted - difference.stored, missing_removed)
-    milestones.stamp([campaign_id for campaign_id, difference, _wrong in found if difference.counted])
-    return [difference for _id, difference, _wrong in found if difference.is_any]
+    found = [(campaign, _difference(campaign.id, campaign.slug)[0]) for campaign in campaigns]
+    repaired = [_repair(campaign.id, campaign.slug) for campaign, difference in found if difference.is_any]
+    milestones.stamp([campaign.id for campaign, difference in found if difference.counted])
+    return [difference for difference in repaired if difference.is_any]
+
+
+def _repair(campaign_id: int, slug: str) -> Difference:
+    """Add what is missing, in the transaction at hand; what was missing, which another may have added meanwhile."""
+    mine = sa.select(Campaign.id).where(Campaign.id == campaign_id)
+    db.session.execute(mine.with_for_update(key_share=True))  # who signs does not wait for it; another recount does
+    difference, wrong = _difference(campaign_id, slug)
+    for (hour, country), delta in sorted(wrong.items()):
+        _add_to_bucket(campaign_id, hour, country, delta)
+    if difference.is_any:  # a new count, whatever it adds
+        missing_removed = difference.counted_removed - difference.stored_removed
+        _add_to_total(campaign_id, difference.counted - difference.stored, missing_removed)
+    return difference
 
 
 def _difference(campaign_id: int, slug: str) -> tuple[Difference, dict[Bucket, int]]:

@@ -68,9 +68,13 @@ def _next(campaign: Campaign, after: int, most: int, *which: sa.ColumnElement[bo
 
 
 def _locked(ids: list[int], *which: sa.ColumnElement[bool]) -> list[int]:
-    """Those that are as they were when they were found, locked; one that somebody else has waits for the next run."""
+    """Those that are as they were when they were found, locked; one that somebody else has waits for the next run.
+
+    Looked at twice: the first look may be older than what was sent just before the lock was had.
+    """
     query = sa.select(Signature.id).where(Signature.id.in_(ids), *which)
-    return list(db.session.scalars(query.with_for_update(skip_locked=True)))
+    mine = list(db.session.scalars(query.with_for_update(skip_locked=True)))
+    return list(db.session.scalars(sa.select(Signature.id).where(Signature.id.in_(mine), *which)))
 
 
 def _submissions_of(signature_ids: list[int]) -> outbox.Subjects:

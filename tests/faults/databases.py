@@ -97,9 +97,11 @@ def paused(round_: Round) -> None:
     """F19. The database stands still (SIGSTOP) for 20 s.
 
     Requests are answered 503 within 10 s, the queue does not grow without bound, and all is normal
-    within 10 s of SIGCONT.
+    within 10 s of SIGCONT; the worker has lost and doubled nothing.
     """
     with round_.site() as site:
+        if round_.scale is Scale.WHOLE:
+            site.start_worker()
         site.start_web(round_.scale.pick(1, 2))
         signers = round_.signers(site, 8, 20)
         with signers.at_work():
@@ -120,6 +122,22 @@ def paused(round_: Round) -> None:
         round_.expect(not late, f"still {sorted({a.status for a in late})} after {NORMAL_SECONDS} s")
         round_.green_again(site)
         round_.count(site, signers, least=round_.scale.pick(10, 200))
+        if round_.scale is Scale.WHOLE:
+            _everyone_is_mailed(round_, site, signers)
+
+
+def _everyone_is_mailed(round_: Round, site: Site, signers: Signers) -> None:
+    """Who was thanked gets her mail, whatever was in the worker's hands; nobody gets two."""
+    missing = signers.thanked()
+
+    def all_have_come() -> bool:
+        missing.difference_update(mail.rcpt for mail in list(site.sink.received))
+        return not missing
+
+    with contextlib.suppress(AssertionError):
+        wait_until(all_have_come, 180, "all mails")
+    round_.expect(not missing, f"{len(missing)} mails did not come")
+    round_.count_mails(site)
 
 
 def _answered_in_time(round_: Round, answers: list[Answer], began: float, ended: float) -> None:

@@ -170,6 +170,35 @@ def test_recount_finds_prints_and_repairs(site: Site) -> None:
     assert {b.country: b.signatures for b in site.stored(CountBucket)} == {"IT": 3, "FR": 1, "XK": 0}
 
 
+def test_two_recounts_at_once_repair_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    for country in ("IT", "FR"):
+        site.confirmed(country=country)
+    site.drain()
+    spoil(site)
+    both_have_looked, look = threading.Barrier(2), counting._difference
+    looks = threading.local()
+
+    def look_first_together(campaign_id: int, slug: str) -> Any:
+        seen = look(campaign_id, slug)
+        if slug == ITALY and not getattr(looks, "is_done", False):
+            looks.is_done = True
+            both_have_looked.wait(30)
+        return seen
+
+    found: list[int] = []
+
+    def recount_once() -> None:
+        with site.app.app_context():
+            found.append(len(counting.recount()))
+            db.session.commit()
+
+    monkeypatch.setattr(counting, "_difference", look_first_together)
+    run_all(recount_once, recount_once)
+    assert sorted(found) == [0, 1]
+    assert recount(site, "kenya-petition") == "no difference\n"
+    assert site.total() == 2
+
+
 def test_recounting_beside_confirming_and_counting_is_exact(site: Site) -> None:
     """It repairs what was wrong before, and neither repairs nor spoils what happens meanwhile."""
     paths = [site.confirm_path(site.signed(country=("IT", "FR")[n % 2])) for n in range(16)]

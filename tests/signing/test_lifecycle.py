@@ -637,3 +637,24 @@ def test_the_jobs_run_by_themselves(make_app: MakeApp) -> None:
     names = {entry["task"] for entry in make_app().extensions["celery"].conf.beat_schedule.values()}
     assert {"actionkit.expire_and_remind", "actionkit.delete_unconfirmed"} <= names
     assert (jobs.RHYTHM["expire_and_remind"], jobs.RHYTHM["delete_unconfirmed"]) == (600, 3600)
+
+
+def test_who_signs_while_her_old_signature_is_deleted_has_a_new_one(site: Site) -> None:
+    old = db.now() - lifecycle.KEEP_UNCONFIRMED - dt.timedelta(days=1)
+    site.sign(email=ANN, name="Before")
+    site.change(Signature, signed_at=old, mailed_at=old)
+    site.change(Submission, created_at=old)
+    (gone,) = site.stored(Signature)
+    statuses: list[int] = []
+    signer = threading.Thread(
+        target=lambda: statuses.append(site.sign(email=ANN, name="Again", client=site.app.test_client()).status_code)
+    )
+    with site.app.app_context():
+        assert lifecycle.delete([gone.id]) == 1
+        signer.start()
+        signer.join(0.5)
+        assert signer.is_alive(), "she waits for the deletion to end"
+        db.session.commit()
+    signer.join()
+    assert statuses == [303]
+    assert [submission.name for submission in site.stored(Submission)] == ["Again"]
