@@ -33,6 +33,7 @@ from actionkit.delivery.views import blueprint as health_blueprint
 from actionkit.exports.print_views import blueprint as printing_blueprint
 from actionkit.exports.views import blueprint as exports_blueprint
 from actionkit.letters import compose
+from actionkit.letters.staff_views import blueprint as pace_blueprint
 from actionkit.review import alerts, twins
 from actionkit.review.removal_views import blueprint as removals_blueprint
 from actionkit.review.staff_views import blueprint as review_blueprint
@@ -99,6 +100,7 @@ def create_app(config: Config) -> Flask:
         exports_blueprint,
         printing_blueprint,
         desk_blueprint,
+        pace_blueprint,
         review_blueprint,
         removals_blueprint,
         sending_blueprint,

@@ -20,6 +20,7 @@ from actionkit.delivery import claims, groups, pace, sending_pause, set_back
 from actionkit.delivery.models import Outgoing, State
 from actionkit.delivery.renderers import Renderer
 from actionkit.delivery.worker import Worker
+from actionkit.letters import rehearsal
 from actionkit.letters.operations import LETTER
 from actionkit.review import mails as review_mails
 from actionkit.review import removals, trends, watch
@@ -37,6 +38,7 @@ RENDERERS: dict[str, Renderer] = {
     CONFIRMATION: mails.confirmation,
     lifecycle.REMINDER: mails.reminder,
     LETTER: mails.letter,
+    rehearsal.REHEARSAL: rehearsal.mail,
     STAFF_ALERT: review_mails.staff_alert,
 }
 """Which feature writes which mail: here, where all features are known."""

@@ -141,12 +141,12 @@ def _store_campaign(record: CampaignRecord) -> None:
             language=record.language,
             letters=record.letters,
             is_letter_editable=record.is_letter_editable,
-            letters_per_hour=record.letters_per_hour,
-            office_hours=record.office_hours,
-            spreads_letters=record.spreads_letters,
             reply_to=record.reply_to,
             shows_removed=record.shows_removed,
         )
+        # What the file does not say stays as staff have set it on the desk.
+        pace = {name: getattr(record, name) for name in ("letters_per_hour", "office_hours", "spreads_letters")}
+        _set(stored, **{name: value for name, value in pace.items() if value is not None})
         _store_ending(stored, record, is_new)
         for language, text in record.texts.items():
             _store_text(stored, language, text)

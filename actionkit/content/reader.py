@@ -60,8 +60,8 @@ class CampaignRecord:
     letters: LetterMode
     is_letter_editable: bool
     letters_per_hour: int | None
-    office_hours: str
-    spreads_letters: bool
+    office_hours: str | None
+    spreads_letters: bool | None
     reply_to: ReplyTo
     shows_removed: bool
     officials: list[str]
@@ -271,8 +271,8 @@ def _campaign(slug: str, name: str, text: str) -> CampaignRecord:
         letters=fields.take("letters", read.one_of(LetterMode), LetterMode.EACH),
         is_letter_editable=fields.take("letter_editable", read.yes_no, False),
         letters_per_hour=fields.take_optional("letters_per_hour", read.whole),
-        office_hours=fields.take("office_hours", read.hours, ""),
-        spreads_letters=fields.take("spread_letters", read.yes_no, False),
+        office_hours=fields.take_optional("office_hours", read.hours),
+        spreads_letters=fields.take_optional("spread_letters", read.yes_no),
         reply_to=fields.take("reply_to", read.one_of(ReplyTo), ReplyTo.SUPPORTER),
         shows_removed=fields.take("shows_removed", read.yes_no, False),
         officials=[str(item) for item in fields.take_list("officials")],

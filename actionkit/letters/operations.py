@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
@@ -90,6 +91,16 @@ def set_pace(campaign: Campaign) -> None:
         zone=campaign.timezone,
         spread_until=campaign.ends_at if campaign.spreads_letters else None,
     )
+
+
+def change_pace(campaign: Campaign, **chosen: Any) -> bool:
+    """Set `letters_per_hour`, `office_hours`, `spreads_letters`, for what waits too; False where nothing changes."""
+    changed = {name: value for name, value in chosen.items() if getattr(campaign, name) != value}
+    for name, value in changed.items():
+        setattr(campaign, name, value)
+    db.session.flush()
+    set_pace(campaign)
+    return bool(changed)
 
 
 def set_zones(officials: Iterable[Official]) -> None:
