@@ -27,6 +27,7 @@ SHORTEST_SECRET = 32
 """Characters. 256 bits in hexadecimal are 64; half of that is the least we accept."""
 
 _LIMIT = re.compile(r"(\d+) per (?:(\d+) )?(second|minute|hour|day)s?")
+_MAILBOX = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,12}[A-Za-z0-9])?@([A-Za-z0-9-]+\.)*[A-Za-z0-9-]+")
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 
 
@@ -61,6 +62,16 @@ class Config:
     mail_username: str = ""
     mail_password: str = field(default="", repr=False)
     mail_default_sender: str = ""
+    mail_bounce_address: str = ""
+    mail_reply_address: str = ""
+    incoming_maildir: Path | None = None
+    incoming_imap_server: str = ""
+    incoming_imap_port: int = 993
+    incoming_imap_use_ssl: bool = True
+    incoming_imap_username: str = ""
+    incoming_imap_password: str = field(default="", repr=False)
+    incoming_imap_folder: str = "INBOX"
+    incoming_days: int = 30
     trusted_proxies: int = 0
     sign_limit: Limit | None = Limit(30, 300)
     sign_limit_sustained: Limit | None = Limit(300, 86_400)
@@ -133,6 +144,9 @@ class Config:
         is_encrypted = self.mail_use_tls or self.mail_use_ssl or self.mail_server in LOOPBACK_HOSTS
         if self.mail_password and not is_encrypted:
             faults.append("ACTIONKIT_MAIL_USE_TLS must be set: the password would cross the network in clear")
+        is_mailbox_safe = self.incoming_imap_use_ssl or self.incoming_imap_server in ("", *LOOPBACK_HOSTS)
+        if not is_mailbox_safe:
+            faults.append("ACTIONKIT_INCOMING_IMAP_USE_SSL must be on: the password would cross the network in clear")
         if self.is_sqlite:
             file = self.database_file
             if file.exists() and file.stat().st_mode & 0o007:
@@ -222,6 +236,16 @@ def _sender(text: str) -> str:
     return text
 
 
+def _mailbox(text: str) -> str:
+    """A mailbox that takes `name+whatever@domain`; 50 octets of the local part are ours (RFC 5321 4.5.3.1.1)."""
+    if not _MAILBOX.fullmatch(text):
+        raise ValueError(
+            "an address such as 'bounces@example.org' is needed, with at most 14 ASCII letters, digits, "
+            f"dots or dashes before the @, not {text!r}"
+        )
+    return text.lower()
+
+
 _READERS: dict[str, Callable[[str], Any]] = {
     "mode": _mode,
     "instance": Path,
@@ -232,6 +256,12 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "mail_use_tls": _yes_no,
     "mail_use_ssl": _yes_no,
     "mail_default_sender": _sender,
+    "mail_bounce_address": _mailbox,
+    "mail_reply_address": _mailbox,
+    "incoming_maildir": Path,
+    "incoming_imap_port": _whole(1, 65535),
+    "incoming_imap_use_ssl": _yes_no,
+    "incoming_days": _whole(1, 3650),
     "trusted_proxies": _whole(0, 10),
     "sign_limit": _limit,
     "sign_limit_sustained": _limit,

@@ -28,12 +28,15 @@ from actionkit import (
 )
 from actionkit.campaigns.models import LetterMode, Phase
 from actionkit.campaigns.views import blueprint as campaigns_blueprint
-from actionkit.delivery import dev_views, sending_pause
+from actionkit.delivery import dev_views, return_path, sending_pause
 from actionkit.delivery.views import blueprint as health_blueprint
 from actionkit.exports.print_views import blueprint as printing_blueprint
 from actionkit.exports.views import blueprint as exports_blueprint
 from actionkit.letters import compose
 from actionkit.letters.staff_views import blueprint as pace_blueprint
+from actionkit.replies import answers
+from actionkit.replies import desk as incoming_desk
+from actionkit.replies.staff_views import blueprint as incoming_blueprint
 from actionkit.review import alerts, twins
 from actionkit.review.removal_views import blueprint as removals_blueprint
 from actionkit.review.staff_views import blueprint as review_blueprint
@@ -69,6 +72,9 @@ def create_app(config: Config) -> Flask:
         can_be_put_back=taking_out.can_be_put_back,
         sending_pause=sending_pause.current,
         unseen_alerts=alerts.unseen_by_campaign,
+        incoming_waiting=incoming_desk.waiting,
+        answers_by_official=answers.by_official,
+        takes_replies=return_path.takes_replies,
         LetterMode=LetterMode,
         Phase=Phase,
     )
@@ -101,6 +107,7 @@ def create_app(config: Config) -> Flask:
         printing_blueprint,
         desk_blueprint,
         pace_blueprint,
+        incoming_blueprint,
         review_blueprint,
         removals_blueprint,
         sending_blueprint,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TextIO
@@ -18,6 +19,8 @@ from actionkit.content.fields import ContentFault
 from actionkit.delivery import sending_pause
 from actionkit.errors import ActionError
 from actionkit.exports import signatures_csv
+from actionkit.replies import intake
+from actionkit.replies.models import IncomingSource
 from actionkit.security import absolute_url
 from actionkit.signing import counting
 from actionkit.signing.models import SignatureState
@@ -114,6 +117,33 @@ def import_officials(file: Path, slug: str, dry_run: bool) -> None:
         officials_csv.store(report, slug)
         db.session.commit()
     click.echo(f"{report.rows} officials {'would be ' if dry_run else ''}imported into {slug}")
+
+
+# ---------------------------------------------------------------- mail
+
+mail = AppGroup("mail", help="Mail that comes in.")
+
+
+@mail.command("receive")
+@click.option("--recipient", default="", metavar="ADDRESS", help="Whom the mail server has it for.")
+@click.pass_context
+def receive_mail(context: click.Context, recipient: str) -> None:
+    """Store one mail from standard input: what a mail server pipes reports and answers to.
+
+    Ends with 0 once it is stored. Otherwise with 75 (EX_TEMPFAIL), so that the mail server keeps it and
+    tries again, or with 65 (EX_DATAERR) where there was no mail.
+    """
+    raw = sys.stdin.buffer.read(intake.MOST_BYTES + 1)
+    while sys.stdin.buffer.read(1_000_000):
+        pass  # too large to be kept whole; a mail server does not like to be hung up on
+    if not raw.strip():
+        context.exit(os.EX_DATAERR)
+    try:
+        intake.store(raw, IncomingSource.PIPE, recipient)
+        db.session.commit()
+    except Exception as error:
+        click.echo(f"actionkit: not stored ({type(error).__name__}); please try again later", err=True)
+        context.exit(os.EX_TEMPFAIL)
 
 
 # ---------------------------------------------------------------- work
@@ -336,6 +366,7 @@ def init_app(app: Flask) -> None:
         content,
         staff,
         officials,
+        mail,
         worker,
         sending,
         erase,

@@ -12,9 +12,10 @@ from functools import partial
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+import sqlalchemy.exc
 from flask import Flask, current_app
 
-from actionkit import db
+from actionkit import db, logs
 from actionkit.campaigns.operations import close_ended
 from actionkit.delivery import claims, groups, pace, sending_pause, set_back
 from actionkit.delivery.models import Outgoing, State
@@ -22,6 +23,9 @@ from actionkit.delivery.renderers import Renderer
 from actionkit.delivery.worker import Worker
 from actionkit.letters import rehearsal
 from actionkit.letters.operations import LETTER
+from actionkit.replies import answers, handling, imap, intake, maildir
+from actionkit.replies import mails as reply_mails
+from actionkit.replies.models import IncomingSource, IncomingState
 from actionkit.review import mails as review_mails
 from actionkit.review import removals, trends, watch
 from actionkit.review.alerts import STAFF_ALERT
@@ -29,6 +33,7 @@ from actionkit.screening import limits, proof
 from actionkit.signing import allowance, counting, lifecycle, mails
 from actionkit.signing.operations import CONFIRMATION
 from actionkit.upkeep import erasure, replay
+from config import Config
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +44,7 @@ RENDERERS: dict[str, Renderer] = {
     lifecycle.REMINDER: mails.reminder,
     LETTER: mails.letter,
     rehearsal.REHEARSAL: rehearsal.mail,
+    answers.ANSWER: reply_mails.answer,
     STAFF_ALERT: review_mails.staff_alert,
 }
 """Which feature writes which mail: here, where all features are known."""
@@ -59,6 +65,8 @@ RHYTHM: dict[str, float] = {
     "stop_letters": 1,
     "close_campaigns": 30,
     "rest": 60,
+    "fetch_mail": 30,
+    "handle_mail": 2,
     "watch": 30,
     "remove": 1,
     "expire_and_remind": 600,
@@ -136,6 +144,79 @@ def close_campaigns(_worker: Worker) -> int:
     for slug in slugs:
         log.info("campaign closed", extra={"campaign": slug})
     return len(slugs)
+
+
+def fetch_mail(worker: Worker) -> int:
+    """Store what has come into the maildir and the mailbox; each is marked there when it is stored; how many."""
+    config: Config = current_app.config["ACTIONKIT"]
+    stored = 0
+    if config.incoming_maildir is not None:
+        try:
+            for file, raw in maildir.new_files(config.incoming_maildir):
+                stored += _in_one_transaction(partial(intake.store, raw, IncomingSource.MAILDIR))
+                maildir.mark_taken(file)
+        except OSError as error:
+            log.warning("maildir away", extra={"cause": type(error).__name__})
+    if config.incoming_imap_server:
+        try:
+            with imap.opened(config) as mailbox:
+                for uid, raw in mailbox.new_mails():
+                    stored += _in_one_transaction(partial(intake.store, raw, IncomingSource.IMAP))
+                    mailbox.mark_taken(uid)
+                    if worker.stopping.is_set():
+                        break
+        except imap.MailboxAway as error:
+            log.warning("mailbox away", extra={"cause": str(error)})
+    return stored
+
+
+def handle_mail(worker: Worker) -> Counter[str]:
+    """Find out what each mail means that came in, and do it, one in each transaction; how many ended in which state."""
+    done: Counter[str] = Counter()
+    last = 0
+    while not worker.stopping.is_set():
+        db.reading()
+        if not (ids := handling.due(last)):
+            break
+        for mail_id in ids:
+            if state := _handle_one(mail_id):
+                done[state] += 1
+        last = ids[-1]
+    return done
+
+
+def _handle_one(mail_id: int) -> IncomingState | None:
+    """An error that nobody thought of stops this one mail, which a person then looks at, and no other."""
+    try:
+        return _in_one_transaction(partial(handling.handle, mail_id))
+    except sqlalchemy.exc.DBAPIError:
+        raise  # the database is away: the mail waits
+    except Exception as error:
+        db.session.rollback()
+        log.error(
+            "mail that came in not understood",
+            extra={"cause": type(error).__name__, "places": logs.places(error)},
+        )
+        _in_one_transaction(partial(handling.give_to_a_person, mail_id))
+        return IncomingState.WAITING
+
+
+def _delete_old_mail() -> None:
+    """Delete what came in long ago, where it came in too."""
+    config: Config = current_app.config["ACTIONKIT"]
+    _in_one_transaction(answers.forget_texts_passed_on)
+    _in_one_transaction(intake.forget_old)
+    if config.incoming_maildir is not None:
+        try:
+            maildir.delete_old(config.incoming_maildir, intake.keep_for().total_seconds())
+        except OSError as error:
+            log.warning("maildir away", extra={"cause": type(error).__name__})
+    if config.incoming_imap_server:
+        try:
+            with imap.opened(config) as mailbox:
+                mailbox.delete_old(intake.keep_for(), db.now().date())
+        except imap.MailboxAway as error:
+            log.warning("mailbox away", extra={"cause": str(error)})
 
 
 def watch_signing(worker: Worker, seconds: float = WATCH_SECONDS) -> None:
@@ -246,12 +327,13 @@ def keep_erased(_worker: Worker) -> int:
 
 
 def forget(_worker: Worker) -> None:
-    """Destroy what was kept only for limits."""
+    """Destroy what was kept only for limits, and what came in by mail long ago."""
     _in_one_transaction(limits.forget_old)
     _in_one_transaction(proof.forget_expired)
     _in_one_transaction(allowance.forget_old)
     _in_one_transaction(trends.forget_old)
     _in_one_transaction(removals.forget_abandoned)
+    _delete_old_mail()
 
 
 def _in_one_transaction(work: Callable[[], T]) -> T:
@@ -269,6 +351,8 @@ JOBS: dict[str, Callable[[Worker], Any]] = {
     "stop_letters": stop_letters,
     "close_campaigns": close_campaigns,
     "rest": rest,
+    "fetch_mail": fetch_mail,
+    "handle_mail": handle_mail,
     "watch": watch_signing,
     "remove": remove,
     "expire_and_remind": expire_and_remind,
@@ -305,6 +389,8 @@ def drain(app: Flask) -> Counter[str]:
     stop_letters(worker)
     rest(worker)
     close_campaigns(worker)
+    fetch_mail(worker)
+    totals.update({f"incoming {state}": n for state, n in handle_mail(worker).items()})
     watch_signing(worker, math.inf)
     remove(worker, math.inf)
     totals.update(expire_and_remind(worker, math.inf))

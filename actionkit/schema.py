@@ -6,11 +6,12 @@ from actionkit.campaigns import models as campaigns
 from actionkit.db import Base
 from actionkit.delivery import models as delivery
 from actionkit.letters import models as letters
+from actionkit.replies import models as replies
 from actionkit.review import models as review
 from actionkit.screening import models as screening
 from actionkit.signing import models as signing
 from actionkit.staff import models as staff
 from actionkit.upkeep import models as upkeep
 
-FEATURES = (delivery, staff, campaigns, letters, screening, signing, review, upkeep)
+FEATURES = (delivery, staff, campaigns, letters, screening, signing, replies, review, upkeep)
 TABLES = Base.metadata.tables

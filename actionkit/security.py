@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import hashlib
+import hmac
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
@@ -71,6 +73,26 @@ def read_token(purpose: str, token: str) -> Token:
         return Token(public_id, dt.datetime.fromtimestamp(int(seconds, 16), dt.UTC))
     except (BadData, ValueError):
         raise NotFound from None
+
+
+TAG_BYTES = 10
+"""80 bits: nobody tries so many addresses by mail, and a local part has to end at 64 octets."""
+
+
+def make_tag(purpose: str, public_id: str) -> str:
+    """The secret part of a mail address: 16 characters that mean the same in any case."""
+    return _tag(_signer(purpose), _signer(purpose).secret_keys[-1], public_id)
+
+
+def is_genuine_tag(purpose: str, public_id: str, tag: str) -> bool:
+    """Whether the tag was made for this purpose and id, with the present key or an older one."""
+    signer = _signer(purpose)
+    return any(hmac.compare_digest(_tag(signer, key, public_id), tag.lower()) for key in signer.secret_keys)
+
+
+def _tag(signer: Signer, key: bytes, public_id: str) -> str:
+    signature = signer.algorithm.get_signature(signer.derive_key(key), public_id.encode())
+    return base64.b32encode(signature[:TAG_BYTES]).decode().lower()
 
 
 # ---------------------------------------------------------------- clients

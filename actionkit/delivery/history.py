@@ -69,6 +69,7 @@ def from_the_beginning() -> dict[str, object]:
         "ended_at": None,
         "give_up_at": None,
         "attempts": 0,
+        "bounces": 0,
         "lease_owner": "",
         "lease_until": None,
         "last_step": "",

@@ -9,8 +9,8 @@ from email.mime.base import MIMEBase
 from email.mime.text import MIMEText
 from email.utils import formataddr, parseaddr
 
+import flask_mail
 from flask import current_app
-from flask_mail import Message
 
 from actionkit.addresses import for_envelope
 from actionkit.delivery.renderers import Mail
@@ -22,15 +22,17 @@ _POLICY_UTF8 = policy.SMTPUTF8.clone(refold_source="none")
 _LINE = 76
 
 
-class OutgoingMessage(Message):
+class OutgoingMessage(flask_mail.Message):
     """Flask-Mail's message with one recipient and the headers of actionkit.
 
     Flask-Mail folds encoded names inside quotes and cannot write an address whose local part is
     not ASCII, so `To`, `Reply-To` and `Subject` are written here. An address beyond ASCII needs
-    a relay with SMTPUTF8: see `needs_smtputf8`.
+    a relay with SMTPUTF8: see `needs_smtputf8`. What cannot be delivered is reported to the envelope's
+    sender: `return_path`, or our sender where there is none.
     """
 
-    def __init__(self, mail: Mail, *, message_id: str, date: float) -> None:
+    def __init__(self, mail: Mail, *, message_id: str, date: float, return_path: str = "") -> None:
+        self.envelope_sender = return_path or sender_address()
         self.recipient = for_envelope(mail.to[1])
         self.addresses = {"To": (mail.to[0], self.recipient)}
         if mail.reply_to:
@@ -41,6 +43,9 @@ class OutgoingMessage(Message):
             body=mail.text,
             html=mail.html or None,
             date=date,
+            attachments=[
+                flask_mail.Attachment(file.name, file.content_type, file.content) for file in mail.attachments
+            ],
             extra_headers={"Content-Language": mail.language, **mail.headers},
         )
         self.msgId = message_id
@@ -108,5 +113,5 @@ def sender_domain() -> str:
 
 
 def sender_address() -> str:
-    """The envelope's sender: always ours, never a supporter's."""
+    """Our own address: the `From` of every mail."""
     return parseaddr(current_app.config["MAIL_DEFAULT_SENDER"])[1]

@@ -10,6 +10,8 @@ sent (see `renderers.py`), from data that does not change, so every try says the
                 │                 └── silence ─► uncertain ──lease ends──► (sending, once more)
     cancelled ◄─┴─ withdrawn before it left           └── silence again ─► uncertain, for a person
 
+    sent, uncertain ──a report that it was not delivered──► failed, or queued once more
+
 Each try is a row of `outgoing_attempts`, each change without one a row of `outgoing_moves`:
 docs/delivery.md draws them all, with who is to act and until when.
 """
@@ -99,6 +101,8 @@ class Outgoing(Base):
     """Tries that were this message's own; an outage of the relay charges none."""
     lease_owner: Mapped[str] = mapped_column(sa.String(32), default="")
     lease_until: Mapped[dt.datetime | None]
+    bounces: Mapped[int] = mapped_column(sa.SmallInteger, default=0, server_default="0")
+    """How often a report came, after the relay had taken it, that it was not delivered."""
     is_maybe_twice: Mapped[bool] = mapped_column(default=False)
     """A try ended in silence and another followed: the recipient may have it twice."""
     last_step: Mapped[str] = mapped_column(sa.String(16), default="")

@@ -29,6 +29,15 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Attachment:
+    """A file that goes with a mail."""
+
+    name: str
+    content_type: str
+    content: bytes
+
+
+@dataclass(frozen=True)
 class Mail:
     """A finished message to one recipient.
 
@@ -43,6 +52,7 @@ class Mail:
     html: str = ""
     reply_to: tuple[str, str] | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    attachments: tuple[Attachment, ...] = ()
 
 
 class NotToBeSent(Exception):

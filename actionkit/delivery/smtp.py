@@ -21,7 +21,8 @@ from typing import Any
 import flask_mail
 from flask import current_app
 
-from actionkit.delivery.messages import OutgoingMessage, sender_address
+from actionkit.delivery.messages import OutgoingMessage
+from actionkit.delivery.remarks import without_addresses
 from config import Config
 
 CONNECT_SECONDS = 10
@@ -220,7 +221,7 @@ class Connection(flask_mail.Connection):
             raise flask_mail.BadHeaderError
         try:
             host.ehlo_or_helo_if_needed()
-            code, answer = host.mail(sender_address(), message.mail_options)
+            code, answer = host.mail(message.envelope_sender, message.mail_options)
             if code != 250:
                 raise smtplib.SMTPSenderRefused(code, answer, "")
             code, answer = host.rcpt(message.recipient)
@@ -235,7 +236,7 @@ class Connection(flask_mail.Connection):
             raise _send_error(step, error) from None
         self.num_emails += 1
         self.last_used = time.monotonic()
-        return f"{code} {_said(answer)}"
+        return f"{code} {without_addresses(answer)}"
 
     def _end_after(self, error: Exception) -> None:
         """Go on with a connection only where the relay has answered and still listens."""
@@ -280,14 +281,7 @@ def _tls_context(config: Config) -> ssl.SSLContext:
 
 def _send_error(step: Step, error: Exception) -> SendError:
     if isinstance(error, smtplib.SMTPResponseException):
-        return SendError(step, error.smtp_code, _said(error.smtp_error))
+        return SendError(step, error.smtp_code, without_addresses(error.smtp_error))
     # The text of other errors may quote what we sent; their kind is enough.
     kind = error.__class__.__name__ if not isinstance(error, TimeoutError) else "no answer in time"
     return SendError(step, 0, kind)
-
-
-def _said(answer: bytes | str) -> str:
-    """The relay's words in one line, with addresses taken out: they are kept and shown to staff."""
-    text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
-    text = "".join(c if c.isprintable() else " " for c in text)
-    return re.sub(r"\S+@\S+", "<address>", text)[:280]

@@ -24,7 +24,7 @@ from flask import Flask, current_app
 
 from actionkit import db, logs
 from actionkit.clock import SetClock
-from actionkit.delivery import claims
+from actionkit.delivery import claims, return_path
 from actionkit.delivery.claims import Outcome
 from actionkit.delivery.folder import MailFolder
 from actionkit.delivery.messages import OutgoingMessage, sender_domain
@@ -265,6 +265,7 @@ class _Sender:
                 mail,
                 message_id=f"<{item.public_id}@{sender_domain()}>",
                 date=item.first_tried_at.timestamp(),
+                return_path=return_path.of(item.public_id),
             )
         except NotToBeSent as reason:
             return Outcome(item, State.CANCELLED, "render", str(reason), is_charged=False)

@@ -9,6 +9,7 @@ from flask_babel import force_locale
 
 from actionkit import db, languages
 from actionkit.campaigns.models import LetterMode, Official, Phase, ReplyTo
+from actionkit.delivery import return_path
 from actionkit.delivery.renderers import CannotBeSent, Item, Mail, NotToBeSent
 from actionkit.letters.compose import NoLetter, compose
 from actionkit.letters.operations import version_seen
@@ -108,14 +109,22 @@ def letter(item: Item) -> Mail:
         written = compose(campaign, version, official, sender_of(submission))
     except NoLetter:
         raise CannotBeSent("the letter is missing in a language of this official") from None
-    answer_to = (submission.name, submission.email) if campaign.reply_to == ReplyTo.SUPPORTER else None
     return Mail(
         to=(official.name, official.email),
         subject=written.subject,
         text=written.body + "\n",
         language=written.language,
-        reply_to=answer_to,
+        reply_to=_answer_to(item, signed),
     )
+
+
+def _answer_to(item: Item, signed: Signed) -> tuple[str, str] | None:
+    """Her own address, or where the campaign hides it, one of ours that passes the answer on, if there is any."""
+    submission = signed.submission
+    if signed.campaign.reply_to == ReplyTo.SUPPORTER:
+        return submission.name, submission.email
+    ours = return_path.reply_address(item.public_id)
+    return (submission.name, ours) if ours else None
 
 
 def _confirmed(signature_id: int) -> Signed:

@@ -138,13 +138,20 @@ class MailAllowance(Base):
     third_at: Mapped[dt.datetime | None]
 
 
+class StopReason(StrEnum):
+    OWNER = "owner"
+    BOUNCED = "bounced"
+    """No such address, said its mail server. It holds until a link in a mail to it is used."""
+
+
 class MailStop(Base):
-    """The owner of an address wants no mail that is not owed: no reminders, no updates."""
+    """An address that gets no mail which is not owed (no reminders, no updates), by its owner's will or as dead."""
 
     __tablename__ = "mail_stops"
 
     canonical_email: Mapped[str] = mapped_column(sa.String(320), primary_key=True)
     stopped_at: Mapped[dt.datetime] = mapped_column(default=now)
+    reason: Mapped[str] = mapped_column(sa.String(10), default=StopReason.OWNER, server_default=StopReason.OWNER)
 
 
 class CountTrace(Base):

@@ -22,10 +22,12 @@ from actionkit.signing import counting
 from actionkit.signing.allowance import use_allowance
 from actionkit.signing.models import (
     ConsentWithdrawal,
+    MailStop,
     Purpose,
     Signature,
     SignatureState,
     Source,
+    StopReason,
     Submission,
 )
 
@@ -314,9 +316,19 @@ def confirm(signed: Signed) -> Confirmed:
             raise TooLate(gettext("A person looks at this signature before it can count. You need not do anything."))
         return Confirmed.ALREADY
     counting.leave_trace(signed.campaign.id, moment, submission.country, +1)
+    _has_arrived(signature.canonical_email)
     if signed.campaign.letters == LetterMode.EACH:
         queue_letters(signed.campaign, signature.id)
     return Confirmed.NOW
+
+
+def _has_arrived(address: str) -> None:
+    """A link in a mail to this (canonical) address was used: whatever bounced before, it lives."""
+    db.session.execute(
+        sa.delete(MailStop)
+        .where(MailStop.canonical_email == address, MailStop.reason == StopReason.BOUNCED)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def refuse(signed: Signed) -> None:

@@ -17,7 +17,7 @@ from actionkit.delivery.models import Outgoing, OutgoingAttempt, State
 from actionkit.letters.operations import LETTER, group_key
 from actionkit.paging import PER_PAGE, Page, page_of
 from actionkit.screening import networks
-from actionkit.signing.models import Signature, SignatureState, Submission
+from actionkit.signing.models import MailStop, Signature, SignatureState, StopReason, Submission
 from actionkit.signing.submissions import SPEAKS_FOR_IT
 
 LONGEST_SEARCH = 200
@@ -72,8 +72,10 @@ def signatures(campaign_id: int, wanted: Wanted, *, number: int) -> Page[sa.Row[
             Submission.comment,
             Submission.language,
             Submission.seconds_on_form,
+            sa.func.coalesce(MailStop.reason == StopReason.BOUNCED, sa.false()).label("is_dead"),
         )
         .join(Submission, SPEAKS_FOR_IT)
+        .outerjoin(MailStop, MailStop.canonical_email == Signature.canonical_email)
         .where(Signature.id.in_(ids[:PER_PAGE]))
         .order_by(Signature.id.desc())
     ).all()

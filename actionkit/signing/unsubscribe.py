@@ -12,7 +12,7 @@ from actionkit import db
 from actionkit.delivery import outbox
 from actionkit.security import absolute_url, make_token, path_of, read_token
 from actionkit.signing.lifecycle import REMINDER
-from actionkit.signing.models import ConsentWithdrawal, MailStop, Purpose, Signature, Submission
+from actionkit.signing.models import ConsentWithdrawal, MailStop, Purpose, Signature, StopReason, Submission
 from actionkit.signing.operations import Signed, TooLate, erased_text, find_submission
 
 TO_UNSUBSCRIBE = "unsubscribe"
@@ -51,9 +51,35 @@ def stop(address: str) -> None:
 
     What is queued is cancelled here; what a worker has claimed already asks `is_stopped`.
     """
-    moment = db.now()
-    added = db.insert(MailStop).values(canonical_email=address, stopped_at=moment).on_conflict_do_nothing()
-    db.session.execute(added)
+    values = {"stopped_at": db.now(), "reason": StopReason.OWNER}
+    added = db.insert(MailStop).values(canonical_email=address, **values)
+    db.session.execute(
+        added.on_conflict_do_update(
+            index_elements=["canonical_email"], set_=values, where=MailStop.reason != StopReason.OWNER
+        )
+    )
+    _cancel(address)
+    _withdraw_consent(address)
+
+
+def stop_dead(address: str) -> None:
+    """There is no such (canonical) address, said its mail server: as `stop`, but no will of its owner.
+
+    So no consent is withdrawn, and it ends by itself when a link in a mail to it is used: see
+    `operations.confirm`. Who signs with it again is asked once more, which is owed.
+    """
+    values = {"canonical_email": address, "stopped_at": db.now(), "reason": StopReason.BOUNCED}
+    db.session.execute(db.insert(MailStop).values(values).on_conflict_do_nothing())
+    _cancel(address)
+
+
+def is_dead(address: str) -> bool:
+    """Whether mail to this (canonical) address came back for good, and none has been seen to arrive since."""
+    stop = db.session.get(MailStop, address)
+    return stop is not None and stop.reason == StopReason.BOUNCED
+
+
+def _cancel(address: str) -> None:
     mine = (
         sa.select(Submission.id)
         .join(Signature, Signature.id == Submission.signature_id)
@@ -61,7 +87,6 @@ def stop(address: str) -> None:
     )
     for kind in NOT_OWED:
         outbox.cancel(kind, mine)
-    _withdraw_consent(address)
 
 
 def _withdraw_consent(address: str) -> None:

@@ -43,6 +43,8 @@ DESK = [
     f"/staff/campaigns/{ITALY}/review",
     f"/staff/campaigns/{ITALY}/review/twins",
     "/staff/review/providers",
+    "/staff/incoming",
+    "/staff/incoming?state=handled",
 ]
 
 
