@@ -9,6 +9,8 @@ import html
 import re
 import unicodedata
 from dataclasses import dataclass
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from email.message import EmailMessage, Message
 from email.utils import parseaddr
 from typing import Any
@@ -74,8 +76,16 @@ def read(raw: bytes, *, is_cut: bool = False) -> Contents:
 
 
 def sender(message: EmailMessage) -> tuple[str, str]:
-    """(name, address) of who wrote it, as the mail itself says."""
-    name, address = parseaddr(_header(message, "From"))
+    """(name, address) of who wrote it, as the mail itself says.
+
+    Split before it is decoded: a decoded name may hold whatever ends one (RFC 2047, 6.2).
+    """
+    raw = next((value for name, value in message.raw_items() if name.lower() == "from"), "")
+    name, address = parseaddr(" ".join(str(raw).split()))
+    try:
+        name = str(make_header(decode_header(name)))
+    except (HeaderParseError, LookupError, ValueError):
+        name = ""
     try:
         return clean_line(name), normalise(address)
     except AddressInvalid:

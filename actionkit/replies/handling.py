@@ -37,6 +37,8 @@ ASK_AGAIN = dt.timedelta(seconds=10)
 MOST_MAILS = 50
 """In one run of the job."""
 
+OFFICIAL = "official:"
+"""What the keys of recipients begin with who are officials: see `letters.operations.recipient_key`."""
 HEADERS_WITH_OUR_ADDRESS = ("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "To", "Cc")
 
 
@@ -201,7 +203,7 @@ def mark_bounced(row: Outgoing, reading: Reading) -> Effect:
     effect = bounces.bounced(row, reading)
     if effect is not Effect.FAILED or not reading.is_about_address:
         return effect
-    if row.kind == LETTER:
+    if row.recipient_key.startswith(OFFICIAL):
         # At once, and not counted: the relay's 250 to the next letter would end the count.
         recipients.suspend(row.recipient_key, reading.remark)
     elif address := _supporter_of(row):

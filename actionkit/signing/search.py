@@ -74,6 +74,7 @@ def signatures(campaign_id: int, wanted: Wanted, *, number: int) -> Page[sa.Row[
             Submission.seconds_on_form,
             sa.func.coalesce(MailStop.reason == StopReason.BOUNCED, sa.false()).label("is_dead"),
         )
+        .select_from(Signature)
         .join(Submission, SPEAKS_FOR_IT)
         .outerjoin(MailStop, MailStop.canonical_email == Signature.canonical_email)
         .where(Signature.id.in_(ids[:PER_PAGE]))
