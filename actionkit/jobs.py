@@ -65,7 +65,7 @@ RHYTHM: dict[str, float] = {
     "stop_letters": 1,
     "close_campaigns": 30,
     "rest": 60,
-    "fetch_mail": 30,
+    "fetch_mail": 10,
     "handle_mail": 2,
     "watch": 30,
     "remove": 1,
@@ -150,6 +150,8 @@ def fetch_mail(worker: Worker) -> int:
     """Store what has come into the maildir and the mailbox; each is marked there when it is stored; how many."""
     config: Config = current_app.config["ACTIONKIT"]
     stored = 0
+    if _is_restored_copy():
+        return stored
     if config.incoming_maildir is not None:
         try:
             for file, raw in maildir.new_files(config.incoming_maildir):
@@ -168,6 +170,12 @@ def fetch_mail(worker: Worker) -> int:
         except imap.MailboxAway as error:
             log.warning("mailbox away", extra={"cause": str(error)})
     return stored
+
+
+def _is_restored_copy() -> bool:
+    """Whether this may be a copy beside the installation whose mailbox it is: then it must not empty it."""
+    pause = sending_pause.current()
+    return pause is not None and pause.is_after_restore
 
 
 def handle_mail(worker: Worker) -> Counter[str]:
@@ -206,6 +214,8 @@ def _delete_old_mail() -> None:
     config: Config = current_app.config["ACTIONKIT"]
     _in_one_transaction(answers.forget_texts_passed_on)
     _in_one_transaction(intake.forget_old)
+    if _is_restored_copy():
+        return
     if config.incoming_maildir is not None:
         try:
             maildir.delete_old(config.incoming_maildir, intake.keep_for().total_seconds())

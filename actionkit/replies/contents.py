@@ -142,7 +142,8 @@ def _decoded(part: Message[Any, Any]) -> str:
 
 def _without_markup(text: str) -> str:
     """HTML as text: line breaks where its blocks end. nh3 drops scripts and styles with what is in them."""
-    broken = re.sub(r"(?i)<(br|/p|/div|/tr|/h[1-6]|/li)\b[^>]*>", r"\n<\1>", text)
+    broken = re.sub(r"(?i)<(/p|/h[1-6]|/blockquote)\b[^>]*>", r"\n\n<\1>", text)
+    broken = re.sub(r"(?i)<(br|/div|/tr|/li)\b[^>]*>", r"\n<\1>", broken)
     return html.unescape(nh3.clean(broken, tags=set())).replace("\N{NO-BREAK SPACE}", " ")
 
 

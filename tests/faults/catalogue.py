@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults import clock, databases, kills, links, network, repeats, sending, upkeep
+from tests.faults import clock, databases, kills, links, network, repeats, reports, sending, upkeep
 from tests.faults.rig import POSTGRESQL, SQLITE, Fault
 
 BOTH = (SQLITE, POSTGRESQL)
@@ -27,6 +27,7 @@ FAULTS: dict[str, Fault] = {
     "F32": Fault(upkeep.upgrade, BOTH),
     "F33": Fault(upkeep.backup, BOTH),
     "F34": Fault(network.no_names),
+    "F35": Fault(reports.bounces, BOTH),
     "F37": Fault(network.slow_clients),
     "F39": Fault(links.key_rotated),
 }
