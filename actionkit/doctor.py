@@ -13,6 +13,7 @@ from flask import current_app
 from actionkit import db, migrations
 from actionkit.delivery import restored_copy, sending_pause
 from actionkit.delivery.smtp import Connection, SendError
+from actionkit.replies import imap
 from actionkit.upkeep import replay
 from config import Config
 
@@ -22,7 +23,15 @@ LARGEST_CLOCK_DIFFERENCE = 5.0
 
 def examine(config: Config) -> list[str]:
     """Every fault found, a line each; empty when all is well."""
-    checks: tuple[Callable[[Config], Iterator[str]], ...] = (_settings, _files, _database, _sending, _erased, _relay)
+    checks: tuple[Callable[[Config], Iterator[str]], ...] = (
+        _settings,
+        _files,
+        _database,
+        _sending,
+        _erased,
+        _relay,
+        _incoming,
+    )
     return [fault for check in checks for fault in check(config)]
 
 
@@ -101,3 +110,20 @@ def _relay(config: Config) -> Iterator[str]:
         yield f"mail: the relay fails at {error.step}: {error.code or ''} {error.answer}".rstrip()
     finally:
         connection.close()
+
+
+def _incoming(config: Config) -> Iterator[str]:
+    maildir = config.incoming_maildir
+    if maildir is not None:
+        for name in ("new", "cur"):
+            if not os.access(maildir / name, os.R_OK | os.W_OK | os.X_OK):
+                yield f"incoming mail: {maildir / name} is missing, or cannot be read and written"
+    if config.incoming_imap_server:
+        try:
+            with imap.opened(config) as mailbox:
+                mailbox.look()
+        except imap.MailboxAway as error:
+            yield f"incoming mail: the mailbox at {config.incoming_imap_server} fails ({error})"
+    has_way_in = maildir is not None or config.incoming_imap_server
+    if has_way_in and not (config.mail_bounce_address or config.mail_reply_address):
+        yield "incoming mail: neither ACTIONKIT_MAIL_BOUNCE_ADDRESS nor _REPLY_ADDRESS is set, so hardly any will come"

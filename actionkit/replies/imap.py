@@ -39,6 +39,10 @@ class Mailbox:
         (found,) = self._ask("SEARCH", *words)[:1] or [b""]
         return (found or b"").decode("ascii").split()
 
+    def look(self) -> int:
+        """How many mails nobody has taken yet."""
+        return len(self._search("UNSEEN", "UNDELETED"))
+
     def new_mails(self) -> Iterator[tuple[str, bytes]]:
         """(uid, bytes) of what nobody has taken yet. To fetch does not mark it."""
         for uid in self._search("UNSEEN", "UNDELETED")[:MOST_MAILS]:
