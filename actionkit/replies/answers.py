@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from email.utils import parseaddr
 from enum import StrEnum
 
@@ -108,6 +108,14 @@ def forget_texts_passed_on() -> int:
     return db.rows_changed(
         sa.update(IncomingMail).where(IncomingMail.id.in_(left), IncomingMail.raw.is_not(None)).values(raw=None)
     )
+
+
+def forget(signature_ids: Collection[int]) -> None:
+    """Delete what officials answered to these signatures; that they answered stays as a number."""
+    mine = sa.select(LetterAnswer.id).where(LetterAnswer.signature_id.in_(signature_ids))
+    texts = sa.select(LetterAnswer.incoming_id).where(LetterAnswer.signature_id.in_(signature_ids))
+    db.rows_changed(sa.delete(IncomingMail).where(IncomingMail.id.in_(texts)))
+    outbox.forget([ANSWER], mine)
 
 
 KEEP_TEXT = dt.timedelta(days=2)

@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from actionkit import db
 from actionkit.delivery import outbox
 from actionkit.letters.operations import LETTER
+from actionkit.replies import answers
 from actionkit.review.models import AddressTwin, Removal, RemovalState, RemovedSignature
 from actionkit.screening.models import RuleKind, ScreeningRule
 from actionkit.signing import lifecycle, operations
@@ -170,6 +171,7 @@ def _empty(address: str, signatures: Sequence[Signature], until: dt.datetime) ->
     mine = sa.select(Signature.id).where(Signature.id.in_(ids))
     outbox.cancel(LETTER, mine, ERASED)
     outbox.forget_answers(LETTER, mine)
+    answers.forget(ids)
     _delete(AddressTwin, AddressTwin.signature_id.in_(ids))
     _delete(ConsentWithdrawal, ConsentWithdrawal.signature_id.in_(ids))
     _change(RemovedSignature, RemovedSignature.signature_id.in_(ids), was_name_public=False)

@@ -10,6 +10,7 @@ from actionkit.delivery.models import Outgoing, State
 from actionkit.replies import answers, handling
 from actionkit.replies.models import IncomingMail, LetterAnswer
 from actionkit.signing.models import Signature, SignatureState
+from actionkit.upkeep import erasure
 from tests.conftest import MakeApp, sign_form
 from tests.replies.conftest import OURS, MailSite, hide_addresses
 from tests.replies.samples import answer, mail, out_of_office, report
@@ -204,3 +205,15 @@ def test_an_answer_that_comes_back_takes_the_address_out(site: MailSite) -> None
     with site.app.app_context():
         stopped = db.session.execute(sa.text("SELECT canonical_email, reason FROM mail_stops")).all()
     assert stopped == [("ann@example.org", "bounced")]
+
+
+@only_sqlite
+def test_who_is_erased_leaves_no_answer_behind(site: MailSite) -> None:
+    letter = hidden_letter(site)
+    site.comes_in(answer(site.reply_address(letter)))
+    with site.app.app_context():
+        erasure.erase("ann@example.org")
+        db.session.commit()
+    assert site.stored(IncomingMail) == []
+    assert passed_on(site) == []
+    assert len(site.stored(LetterAnswer)) == 1, "that an official answered is a number"

@@ -15,6 +15,8 @@ from werkzeug.test import TestResponse
 from actionkit import create_app, db
 from actionkit.db import Base
 from actionkit.delivery.models import Outgoing
+from actionkit.replies import intake
+from actionkit.replies.models import IncomingMail, IncomingSource
 from actionkit.review import removals
 from actionkit.review.removal_rules import Rule as RemovalRule
 from actionkit.signing.models import Signature, Submission
@@ -126,6 +128,8 @@ class Desk:
             ids["public_id"] = ids[f"signature {slug}"]
         elif "removals/" in rule.rule:
             ids["public_id"] = ids[f"removal {slug}"]
+        elif "incoming/" in rule.rule:
+            ids["public_id"] = ids["incoming"]
         filled = re.sub(r"<(?:\w+:)?(\w+)>", lambda found: ids[found[1]], filled)
         assert "<" not in filled, f"this test cannot fill {rule.rule}: teach it"
         return filled
@@ -148,6 +152,10 @@ def desk(site: Site) -> Desk:
             removal = removals.add(campaign_id, rule, removals.count(campaign_id, rule), None)
             db.session.commit()
             ids[f"removal {slug}"] = removal.public_id
+    with site.app.app_context():
+        intake.store(b"From: somebody@example.org\r\n\r\nHello.\r\n", IncomingSource.PIPE)
+        db.session.commit()
+    ids["incoming"] = site.one(IncomingMail).public_id
     return Desk(site, ids)
 
 
