@@ -28,7 +28,7 @@ from actionkit import (
 )
 from actionkit.campaigns.models import LetterMode, Phase
 from actionkit.campaigns.views import blueprint as campaigns_blueprint
-from actionkit.delivery import dev_views, return_path, sending_pause
+from actionkit.delivery import dev_views, relay, return_path, sending_pause
 from actionkit.delivery.views import blueprint as health_blueprint
 from actionkit.exports.print_views import blueprint as printing_blueprint
 from actionkit.exports.views import blueprint as exports_blueprint
@@ -45,6 +45,7 @@ from actionkit.screening.staff_views import blueprint as lists_blueprint
 from actionkit.screening.views import blueprint as screening_blueprint
 from actionkit.signing import consent, taking_out
 from actionkit.signing.history_views import blueprint as history_blueprint
+from actionkit.signing.letter_views import blueprint as letters_blueprint
 from actionkit.signing.own_letters_views import blueprint as own_letters_blueprint
 from actionkit.signing.renewal_views import blueprint as renewal_blueprint
 from actionkit.signing.staff_views import blueprint as desk_blueprint
@@ -71,6 +72,7 @@ def create_app(config: Config) -> Flask:
         likely_twins=twins.among,
         can_be_put_back=taking_out.can_be_put_back,
         sending_pause=sending_pause.current,
+        relay_trouble=relay.stops_sending,
         unseen_alerts=alerts.unseen_by_campaign,
         incoming_waiting=incoming_desk.waiting,
         answers_by_official=answers.by_official,
@@ -106,6 +108,7 @@ def create_app(config: Config) -> Flask:
         exports_blueprint,
         printing_blueprint,
         desk_blueprint,
+        letters_blueprint,
         pace_blueprint,
         incoming_blueprint,
         review_blueprint,

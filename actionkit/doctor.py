@@ -11,7 +11,7 @@ import sqlalchemy.exc
 from flask import current_app
 
 from actionkit import db, migrations
-from actionkit.delivery import restored_copy, sending_pause
+from actionkit.delivery import groups, recipients, relay, restored_copy, sending_pause
 from actionkit.delivery.smtp import Connection, SendError
 from actionkit.replies import imap
 from actionkit.upkeep import replay
@@ -77,6 +77,14 @@ def _sending(_config: Config) -> Iterator[str]:
             yield f"sending: paused since {pause.since:%Y-%m-%d %H:%M} UTC (actionkit sending status)"
         elif restored_copy.is_copy():
             yield "sending: this database is a restored copy; a worker will pause all sending when it starts"
+        if trouble := relay.stops_sending():
+            said = f"at {trouble.step}: {trouble.answer}".rstrip(": ")
+            yield f"sending: rests since {trouble.since:%Y-%m-%d %H:%M} UTC, the mail server failed {said}"
+        for key, rest in groups.paused().items():
+            why = f"five letters in a row were refused: {rest.because}" if rest.because else "by staff"
+            yield f"sending: {key} is paused since {rest.since:%Y-%m-%d %H:%M} UTC, {why}"
+        if suspended := recipients.count_suspended():
+            yield f"sending: {suspended} addresses refuse our letters and are suspended (see Delivery behind the desk)"
     except sqlalchemy.exc.DBAPIError:
         return  # `_database` has said why
 

@@ -235,6 +235,8 @@ def watch_signing(worker: Worker, seconds: float = WATCH_SECONDS) -> None:
     db.reading()  # counting them takes its time, and must hold up nobody
     if news := watch.new_refusals():
         _in_one_transaction(partial(watch.look_at_refusals, news))
+    if any(pause.because for pause in groups.paused().values()):
+        _in_one_transaction(watch.look_at_pauses)
     for step in (watch.look_at_signatures, watch.look_at_twins):
         while _in_one_transaction(step) and time.monotonic() < deadline:
             if worker.stopping.wait(BETWEEN_BATCHES):

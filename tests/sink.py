@@ -2,7 +2,7 @@
 
 A script is a function of (step, session) that returns None to go on, a reply to give instead
 ("451 4.2.1 busy"), `DROP` to close the connection, or a float to wait so many seconds first.
-Steps: "connect", "ehlo", "mail", "rcpt", "data", "body" (DROP alone: gone before the final dot), "dot".
+Steps: "connect", "ehlo", "auth", "mail", "rcpt", "data", "body" (DROP alone: gone before the final dot), "dot".
 `Trickle(reply, seconds)` gives a reply byte by byte, with so many seconds between two.
 """
 
@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage
+from functools import partial
 from typing import Any
 
 DROP = object()
@@ -31,7 +32,7 @@ class Trickle:
     seconds: float
 
 
-EXTENSIONS = ("8BITMIME", "SMTPUTF8", "SIZE 52428800")
+EXTENSIONS = ("8BITMIME", "SMTPUTF8", "SIZE 52428800", "AUTH PLAIN")
 
 
 @dataclass
@@ -81,12 +82,34 @@ class Sink:
     connections: int = 0
     port: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    _server: socketserver.ThreadingTCPServer | None = None
+    _open: set[socket.socket] = field(default_factory=set)
 
     def to(self, address: str) -> list[Received]:
         return [mail for mail in self.received if mail.rcpt == address]
 
     @contextlib.contextmanager
     def running(self, port: int = 0) -> Iterator[Sink]:
+        self._listen(port)
+        try:
+            yield self
+        finally:
+            self._close()
+
+    @contextlib.contextmanager
+    def gone(self) -> Iterator[None]:
+        """Nobody listens on the port meanwhile, and open conversations are cut."""
+        self._close()
+        with self.lock:
+            for conversation in self._open:
+                with contextlib.suppress(OSError):
+                    conversation.shutdown(socket.SHUT_RDWR)
+        try:
+            yield
+        finally:
+            self._listen(self.port)
+
+    def _listen(self, port: int) -> None:
         sink = self
 
         class Handler(socketserver.StreamRequestHandler):
@@ -94,22 +117,28 @@ class Sink:
                 with sink.lock:
                     sink.connections += 1
                     session = Session(sink.connections)
-                with contextlib.suppress(OSError):
-                    _Conversation(sink, session, self.rfile, self.wfile, self.request).run()
+                    sink._open.add(self.request)
+                try:
+                    with contextlib.suppress(OSError):
+                        _Conversation(sink, session, self.rfile, self.wfile, self.request).run()
+                finally:
+                    with sink.lock:
+                        sink._open.discard(self.request)
 
         class Server(socketserver.ThreadingTCPServer):
             allow_reuse_address = True
             daemon_threads = True
 
-        with Server(("127.0.0.1", port), Handler) as server:
-            self.port = server.server_address[1]
-            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-            thread.start()
-            try:
-                yield self
-            finally:
-                server.shutdown()
-                thread.join()
+        self._server = Server(("127.0.0.1", port), Handler)
+        self.port = self._server.server_address[1]
+        serve = partial(self._server.serve_forever, poll_interval=0.05)
+        threading.Thread(target=serve, daemon=True).start()
+
+    def _close(self) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            server.shutdown()
+            server.server_close()
 
 
 class _Dropped(Exception):
@@ -176,6 +205,8 @@ class _Conversation:
         if verb in ("EHLO", "HELO"):
             extensions = "".join(f"250-{name}\r\n" for name in self.sink.extensions)
             self.step("ehlo", f"{extensions}250 sink")
+        elif verb == "AUTH":
+            self.step("auth", "235 2.7.0 welcome")
         elif verb == "MAIL":
             self.session.mail_from = rest.partition("<")[2].partition(">")[0]
             self.step("mail", "250 2.1.0 ok")

@@ -113,6 +113,12 @@ def resume(key: str) -> int | None:
     return len(history.move(held, State.QUEUED, "the address is in use again", **history.from_the_beginning()))
 
 
+def count_suspended() -> int:
+    """How many recipients are written to no more for now."""
+    which = RecipientHealth.suspended_at.is_not(None)
+    return db.session.execute(sa.select(sa.func.count()).select_from(RecipientHealth).where(which)).scalar_one()
+
+
 @dataclass(frozen=True)
 class Suspended:
     """A recipient that is written to no more for now."""

@@ -25,6 +25,12 @@ def group_key(campaign_id: int) -> str:
     return f"campaign:{campaign_id}"
 
 
+def campaign_of_group(key: str) -> int | None:
+    """The campaign whose letters a group is, or None for a group of something else."""
+    what, _colon, number = key.partition(":")
+    return int(number) if what == "campaign" and number.isdecimal() else None
+
+
 def recipient_key(official_id: int) -> str:
     return f"official:{official_id}"
 

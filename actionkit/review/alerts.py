@@ -31,6 +31,8 @@ class AlertKind(StrEnum):
     DOMAIN = TrendKind.DOMAIN.value
     REFUSED = "refused"
     """Owners of addresses said that they did not sign; its value is empty."""
+    REJECTED = "rejected"
+    """The mail server refused letters in a row, so those of the campaign are paused; its value is empty."""
 
 
 def tell(campaign_id: int, kind: str, value: str, hour: dt.datetime, signatures: int) -> bool:

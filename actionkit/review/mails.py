@@ -17,6 +17,10 @@ LANGUAGE = languages.INTERFACE[0]
 """Accounts have no language; this is the one of the desk."""
 
 
+def _where_to_look(alert: StaffAlert) -> str:
+    return "desk.letters" if alert.kind == alerts.AlertKind.REJECTED else "review.review"
+
+
 def staff_alert(item: Item) -> Mail:
     """The mail to one member, who is asked once more whether she may act on the campaign."""
     alert = db.session.get(StaffAlert, item.subject_id)
@@ -30,7 +34,7 @@ def staff_alert(item: Item) -> Mail:
                 "mail/staff_alert.txt",
                 alert=alert,
                 title=campaign.text_in(LANGUAGE).title,
-                link=absolute_url(path_of("review.review", slug=campaign.slug)),
+                link=absolute_url(path_of(_where_to_look(alert), slug=campaign.slug)),
             )
             .strip()
             .partition("\n")

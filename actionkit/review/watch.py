@@ -17,6 +17,8 @@ from sqlalchemy.orm import aliased
 
 from actionkit import db
 from actionkit.campaigns.models import Campaign
+from actionkit.delivery import groups
+from actionkit.letters.operations import campaign_of_group
 from actionkit.review import alerts, trends, twins
 from actionkit.review.alerts import AlertKind
 from actionkit.review.models import Cursor, TrendKind
@@ -38,6 +40,7 @@ IS_NEWS_FOR = dt.timedelta(days=1)
 
 TRENDS = "trends"
 REFUSALS = "refusals"
+PAUSES = "pauses"
 
 MANY_REFUSED = 10
 """Owners of addresses who said within a day "I did not sign this", on one campaign."""
@@ -142,6 +145,16 @@ def look_at_refusals(campaign_ids: Sequence[int]) -> None:
             in_a_day = trends.in_a_day(campaign_id, AlertKind.REFUSED)
             if in_a_day >= MANY_REFUSED:
                 alerts.tell(campaign_id, AlertKind.REFUSED, "", hour_of(moment).replace(hour=0), in_a_day)
+
+
+def look_at_pauses() -> None:
+    """Tell staff, once for each, of campaigns whose letters are paused because the mail server refuses them."""
+    if _hold(PAUSES) is None:
+        return
+    for key, pause in groups.paused().items():
+        campaign_id = campaign_of_group(key)
+        if pause.because and campaign_id is not None:
+            alerts.tell(campaign_id, AlertKind.REJECTED, "", pause.since, groups.REFUSALS_UNTIL_PAUSED)
 
 
 def _refused(campaigns: sa.ColumnElement[bool] | None = None, *which: sa.ColumnElement[bool]) -> list[tuple[int, int]]:

@@ -13,7 +13,7 @@ from flask_babel import gettext
 from actionkit import db
 from actionkit.addresses import AddressInvalid, canonical
 from actionkit.campaigns.models import Official
-from actionkit.delivery.models import Outgoing, OutgoingAttempt, State
+from actionkit.delivery.models import Outgoing, State
 from actionkit.letters.operations import LETTER, group_key
 from actionkit.paging import PER_PAGE, Page, page_of
 from actionkit.screening import networks
@@ -21,6 +21,8 @@ from actionkit.signing.models import MailStop, Signature, SignatureState, StopRe
 from actionkit.signing.submissions import SPEAKS_FOR_IT
 
 LONGEST_SEARCH = 200
+LETTERS_COUNTED = 10_000
+"""More letters of a campaign in one state than these are not counted for a page."""
 HELD_COUNTED = 10_000
 """More held signatures of a campaign than these are not counted for a page."""
 
@@ -210,23 +212,16 @@ def letters(campaign_id: int, *, state: str, number: int) -> Page[sa.Row[*tuple[
 
 
 def letters_by_state(campaign_id: int) -> dict[str, int]:
-    """How many letters of a campaign are in each state."""
-    rows = db.session.execute(
-        sa.select(Outgoing.state, sa.func.count().label("n"))
-        .where(Outgoing.group_key == group_key(campaign_id), Outgoing.kind == LETTER)
-        .group_by(Outgoing.state)
-    )
-    return {row.state: row.n for row in rows}
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One try to send a letter, as staff see it."""
-
-    started_at: dt.datetime
-    outcome: str
-    step: str
-    answer: str
+    """How many letters of a campaign are in each state, along an index; one more than `LETTERS_COUNTED` at most."""
+    counts = {}
+    for state in State:
+        some = (
+            sa.select(sa.literal(1))
+            .where(Outgoing.group_key == group_key(campaign_id), Outgoing.state == state)
+            .limit(LETTERS_COUNTED + 1)
+        )
+        counts[state.value] = db.session.execute(sa.select(sa.func.count()).select_from(some.subquery())).scalar_one()
+    return {state: number for state, number in counts.items() if number}
 
 
 def find_letter(campaign_id: int, public_id: str) -> Outgoing | None:
@@ -237,11 +232,10 @@ def find_letter(campaign_id: int, public_id: str) -> Outgoing | None:
     )
 
 
-def attempts(letter: Outgoing) -> list[Attempt]:
-    rows = db.session.scalars(
-        sa.select(OutgoingAttempt).where(OutgoingAttempt.outgoing_id == letter.id).order_by(OutgoingAttempt.id)
-    )
-    return [Attempt(row.started_at, row.outcome or "in progress", row.step, row.answer) for row in rows]
+def official_of(letter: Outgoing) -> Official | None:
+    """To whom a letter goes; None for an official who is no longer there."""
+    key = Outgoing.recipient_key == sa.literal("official:") + sa.cast(Official.id, sa.String)
+    return db.session.scalar(sa.select(Official).join(Outgoing, key).where(Outgoing.id == letter.id))
 
 
 def find_signature(campaign_id: int, public_id: str) -> Signature | None:

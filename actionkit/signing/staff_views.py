@@ -11,9 +11,10 @@ from werkzeug.exceptions import NotFound
 from actionkit import db, languages
 from actionkit.campaigns.desk import campaign_for
 from actionkit.campaigns.operations import all_campaigns
-from actionkit.delivery import outbox
-from actionkit.delivery.models import State
-from actionkit.letters import forecast
+from actionkit.delivery import groups, history, outbox
+from actionkit.delivery.models import Outgoing, State
+from actionkit.letters import delivery_desk, forecast, progress
+from actionkit.letters.operations import group_key
 from actionkit.paging import page_number
 from actionkit.redirects import see_other
 from actionkit.signing import counting, operations, search
@@ -29,7 +30,7 @@ LETTER_STATES = {
     State.SENT: lazy_gettext("sent"),
     State.FAILED: lazy_gettext("refused"),
     State.UNCERTAIN: lazy_gettext("uncertain: the mail server fell silent"),
-    State.HELD: lazy_gettext("held back: the mail server cannot take it"),
+    State.HELD: lazy_gettext("held back"),
     State.FROZEN: lazy_gettext("stopped: it cannot be written"),
     State.CANCELLED: lazy_gettext("cancelled"),
 }
@@ -94,7 +95,7 @@ def decide(slug: str, public_id: str, decision: str) -> Response:
 @rights.needs(Right.VIEW)
 def letters(slug: str) -> str:
     campaign = campaign_for(Right.VIEW, slug)
-    state = request.args.get("state", "")
+    state, key = request.args.get("state", ""), group_key(campaign.id)
     return render_template(
         "desk/letters.html",
         campaign=campaign,
@@ -104,6 +105,11 @@ def letters(slug: str) -> str:
         by_state=search.letters_by_state(campaign.id),
         forecast=forecast.of_campaign(campaign),
         zone=ZoneInfo(campaign.timezone),
+        most_counted=search.LETTERS_COUNTED,
+        pause=groups.pause_of(key),
+        stopping=groups.stopping(key),
+        stopped=groups.stopped(key),
+        suspended=delivery_desk.suspended_officials({campaign.id}),
         again=CAN_BE_SENT_AGAIN,
         can_act=rights.may(Right.ACT, campaign.id),
     )
@@ -122,9 +128,24 @@ def letter(slug: str, public_id: str) -> str:
         campaign=campaign,
         letter=found,
         states=LETTER_STATES,
-        attempts=search.attempts(found),
-        can_send_again=found.state in CAN_BE_SENT_AGAIN and rights.may(Right.ACT, campaign.id),
+        official=search.official_of(found),
+        events=history.of(found.id),
+        in_words=progress.in_words,
+        ways=_ways(found) if rights.may(Right.ACT, campaign.id) else (),
     )
+
+
+def _ways(letter: Outgoing) -> tuple[str, ...]:
+    """What a person may decide about a letter."""
+    is_open = letter.state == State.UNCERTAIN and letter.lease_until is not None
+    match letter.state:
+        case State.UNCERTAIN if not is_open:
+            return ("arrived", "again", "give-up")
+        case State.UNCERTAIN | State.FAILED:
+            return ("again",)
+        case State.HELD | State.FROZEN:
+            return ("again", "give-up")
+    return ()
 
 
 @blueprint.post("/campaigns/<slug>/letters/<public_id>/send-again")

@@ -9,6 +9,7 @@ from sqlalchemy.orm import selectinload
 from actionkit import countries, db, languages, pages
 from actionkit.campaigns.models import Campaign
 from actionkit.campaigns.operations import find_public_campaign
+from actionkit.letters import progress
 from actionkit.letters.compose import Sender, compose_all
 from actionkit.letters.models import LetterVersion
 from actionkit.redirects import see_other
@@ -186,6 +187,7 @@ def _confirm_page(signed: Signed, *, done: Confirmed | None = None) -> Response:
                 submission=signed.submission,
                 country=countries.name(signed.submission.country, languages.current()),
                 letters=compose_all(signed.campaign, version, signed.sender),
+                own_letters=progress.of_signature(signed.signature.id),
                 is_confirmed=done is not None or signed.signature.state == SignatureState.CONFIRMED,
                 done=done,
                 withdraw_link=mails.withdraw_path(signed.signature),

@@ -28,7 +28,7 @@ def worker_killed(round_: Round) -> None:
     lease = round_.scale.pick(2, 4)
     with round_.site(LEASE_SECONDS=str(lease), WORKER_SENDERS=str(SENDERS)) as site:
         site.start_web(round_.scale.pick(1, 2))
-        people = _sign_all(site, mails)
+        people = sign_all(site, mails)
         site.sink.script = lambda step, _session: 0.02 if step == "dot" else None
         in_full_work = 0
         for n in range(kills):
@@ -39,15 +39,16 @@ def worker_killed(round_: Round) -> None:
             in_full_work += _arrived(site) < mails
             site.kill(worker)
         site.start_worker()
-        _settle(round_, site, people)
+        settle(round_, site, people)
         round_.injected(in_full_work, "kills before the last mail")
         round_.bound += kills * SENDERS
         _count_twins(round_, site)
         round_.green_again(site)
 
 
-def _sign_all(site: Site, count: int) -> set[str]:
-    people = {f"mail-{n}@example.org" for n in range(count)}
+def sign_all(site: Site, count: int, name: str = "mail") -> set[str]:
+    """So many people sign; their addresses."""
+    people = {f"{name}-{n}@example.org" for n in range(count)}
     in_threads([lambda email=email: _sign(site, email) for email in people])  # type: ignore[misc]
     return people
 
@@ -61,7 +62,7 @@ def _arrived(site: Site) -> int:
     return len({mail.rcpt for mail in list(site.sink.received)})
 
 
-def _settle(round_: Round, site: Site, people: set[str]) -> None:
+def settle(round_: Round, site: Site, people: set[str]) -> None:
     """Wait until nothing is due any more, now or when a lease ends. M: who then has no mail."""
     left = "SELECT count(*) AS n FROM outgoing WHERE state <> 'sent'"
     wait_until(lambda: site.query(left)[0].n == 0, 120, "every mail to be sent")
@@ -95,11 +96,11 @@ def worker_stopped(round_: Round) -> None:
     """
     with round_.site(WORKER_SENDERS="1") as site:
         site.start_web(round_.scale.pick(1, 2))
-        people = _sign_all(site, 3)
+        people = sign_all(site, 3)
         _stop_in_the_middle(round_, site, silence=2.0)
         round_.expect(len(site.sink.received) == 1, f"{len(site.sink.received)} mails left, not the one in flight")
         site.command("worker", "--drain")
-        _settle(round_, site, people)
+        settle(round_, site, people)
         round_.count_mails(site)
         if round_.scale is Scale.WHOLE:
             _sign(site, "silence@example.org")
@@ -149,10 +150,10 @@ def dropped_after_dot(round_: Round) -> None:
 
     with round_.site(LEASE_SECONDS=str(lease)) as site:
         site.start_web(round_.scale.pick(1, 2))
-        people = _sign_all(site, mails)
+        people = sign_all(site, mails)
         site.sink.script = drop_once
         site.start_worker()
-        _settle(round_, site, people)
+        settle(round_, site, people)
         round_.injected(len(dropped), "connections dropped after the dot")
         round_.bound += len(dropped)
         _count_twins(round_, site)
@@ -169,7 +170,7 @@ def competition(round_: Round) -> None:
         for email in people:
             _sign(site, email)
             site.link_of(email)
-        _settle(round_, site, set(people))
+        settle(round_, site, set(people))
         time.sleep(1.5)  # more than a turn of each worker
         round_.injected(sum(worker.poll() is None for worker in workers) - 1, "workers more than one")
         round_.count_mails(site)
