@@ -46,7 +46,7 @@ class Permit:
 
 
 class Relay:
-    """One process's view of the relay. Its methods but `may_try` belong to the caller's transaction."""
+    """One process's view of the relay. The caller commits."""
 
     def __init__(self) -> None:
         self.is_shut = False
@@ -55,7 +55,7 @@ class Relay:
         """Somebody may have started this process because the cause is mended: it need not wait."""
 
     def may_try(self) -> Permit | None:
-        """A permit where all is well, or to the one who finds out whether it is again. Ends the transaction."""
+        """A permit where all is well, or to the one who finds out whether it is again. In a transaction of its own."""
         db.reading()
         trouble = current()
         moment = db.now()
@@ -74,7 +74,6 @@ class Relay:
             .where(_THE_ROW, RelayTrouble.shut_until == trouble.shut_until)
             .values(shut_until=moment + pause, pause_seconds=int(pause.total_seconds()))
         )
-        db.session.commit()
         return Permit(moment + pause) if won else None
 
     def failed(self, permit: Permit, step: str, answer: str, *, is_final: bool) -> None:

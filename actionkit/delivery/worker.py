@@ -126,6 +126,7 @@ class Worker:
         Returns how many ended in which state.
         """
         permit = self.relay.may_try()
+        db.session.commit()
         if permit is None:
             return Counter()
         with self.connection() as connection:

@@ -132,21 +132,21 @@ def try_now() -> Response:
     return see_other("letters.delivery")
 
 
-@blueprint.post("/delivery/officials/<slug>")
+@blueprint.post("/delivery/officials/<official>")
 @rights.needs(Right.EDIT)
-def new_address(slug: str) -> Response:
+def new_address(official: str) -> Response:
     """Give a suspended official a working address (or the same one again); its letters leave then."""
     languages.choose()
-    official = delivery_desk.official_of(slug, rights.campaign_ids(Right.EDIT))
-    if official is None:
+    found = delivery_desk.official_of(official, rights.campaign_ids(Right.EDIT))
+    if found is None:
         raise NotFound
     typed = request.form.get("email", "").strip()
     try:
-        queued = delivery_desk.give_address(official, normalise(typed))
+        queued = delivery_desk.give_address(found, normalise(typed))
     except AddressInvalid:
         db.reading()
-        return make_response(_delivery_page(wrong=slug, typed=typed[:320]), 422)
-    audit.record("official-address", slug, letters=queued)
+        return make_response(_delivery_page(wrong=official, typed=typed[:320]), 422)
+    audit.record("official-address", official, letters=queued)
     db.session.commit()
     if queued is None:
         flash(gettext("The address is stored. No letter was waiting for it."))

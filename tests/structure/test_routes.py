@@ -120,7 +120,8 @@ class Desk:
 
     def path(self, rule: Rule, slug: str = OWN) -> str:
         """The route with ids that exist: those of `slug`."""
-        ids = {**self.ids, "slug": slug, "token": TOKEN}
+        official = {OWN: "it-water", OTHER: "in-water"}[slug]
+        ids = {**self.ids, "slug": slug, "official": official, "token": TOKEN}
         filled = re.sub(r"<any\((\w+)[^)]*\):\w+>", r"\1", rule.rule)
         if "letters/" in rule.rule:
             ids["public_id"] = ids[f"letter {slug}"]
