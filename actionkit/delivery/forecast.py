@@ -5,11 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from actionkit.delivery.pace import Pace
 
 HORIZON = dt.timedelta(days=3 * 365)
 """What takes longer than this from now is not foretold."""
+TURNS_EACH, MOST_TURNS = 30, 3_000
+"""So many turns of each line, or of all of them, show how they go round."""
 _NOTHING = 1e-6
 
 
@@ -58,23 +61,35 @@ def _next_change(pace: Pace, moment: dt.datetime) -> dt.datetime:
 def _rates(lines: Sequence[Line], left: list[float], moment: dt.datetime, open_ones: list[int]) -> dict[int, float]:
     """Mails a second of each line whose office is open.
 
-    Each flows at its own pace, as long as the recipient has time for all. Else turns go round:
-    those that want less than their share get it, and the others get as many as each other.
+    Each flows at its own pace, as long as the recipient has time for all; else turns wait.
     """
     gaps = {n: _gap(lines[n].pace, left[n], moment) for n in open_ones}
     unpaced = [n for n, gap in gaps.items() if gap == 0]
     if unpaced:  # these leave before anything else does
         return dict.fromkeys(unpaced, float("inf"))
-    rates = {n: 1 / gap for n, gap in gaps.items()}
-    holds = {n: lines[n].pace.hold for n in rates}
-    free, crowd = 1.0, sorted(rates, key=rates.__getitem__)
-    while crowd and sum(rates[n] * holds[n] for n in crowd) > free:
-        share = free / sum(holds[n] for n in crowd)
-        if rates[crowd[0]] >= share:
-            return rates | dict.fromkeys(crowd, share)
-        free -= rates[crowd[0]] * holds[crowd[0]]
-        crowd.pop(0)
-    return rates
+    if len(gaps) < 2:
+        return {n: 1 / gap for n, gap in gaps.items()}
+    turns = tuple((gap, lines[n].pace.hold) for n, gap in gaps.items())
+    return dict(zip(gaps, _together(turns), strict=True))
+
+
+@lru_cache(maxsize=1_000)
+def _together(turns: tuple[tuple[float, float], ...]) -> tuple[float, ...]:
+    """Mails a second of each of these (gap, hold), which share the time of one recipient.
+
+    Turn by turn for a while, since a long hold lets some turns pass by others in ways that no formula tells.
+    """
+    due, sent, last = [0.0] * len(turns), [0] * len(turns), [0.0] * len(turns)
+    free_at = 0.0
+    while min(sent) < TURNS_EACH and sum(sent) < MOST_TURNS:
+        began, _due, n = min((max(moment, free_at), moment, n) for n, moment in enumerate(due))
+        gap, hold = turns[n]
+        due[n], free_at = began + gap, began + hold
+        sent[n], last[n] = sent[n] + 1, began
+    return tuple(
+        (count - 1) / moment if count > 1 else 1 / gap
+        for count, moment, (gap, _hold) in zip(sent, last, turns, strict=True)
+    )
 
 
 def _gap(pace: Pace, waiting: float, moment: dt.datetime) -> float:
