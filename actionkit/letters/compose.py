@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from flask_babel import gettext
+from liquid.exceptions import LiquidError
 from markupsafe import Markup, escape
 
 from actionkit import countries, languages
 from actionkit.campaigns.models import Campaign, Official
 from actionkit.letters import templates
 from actionkit.letters.models import LetterVersion
+
+log = logging.getLogger(__name__)
+
+TEMPLATE_FAULTS = (templates.TemplateFault, LiquidError)
+"""What `compose` raises where a stored template is at fault."""
 
 # Around a gap stand control characters, which nobody's text may hold; see `gap` and `as_html`.
 _GAP_START, _GAP_END = "\x02", "\x03"
@@ -51,7 +59,8 @@ def compose(campaign: Campaign, version: LetterVersion, official: Official, send
 
     In the official's language where the campaign has it, else in the campaign's own. With words
     of her own the body is salutation, her words as they are, name and country; the comment is
-    then left out. Raises `NoLetter`.
+    then left out. Raises `NoLetter`, and one of
+    `TEMPLATE_FAULTS`.
     """
     text = version.text_in(official.language, campaign.language)
     if text is None:
@@ -94,14 +103,34 @@ def as_html(text: str) -> Markup:
     return Markup(_GAP.sub(rf"{mark}\1</mark>", str(escape(text))))
 
 
-def compose_all(campaign: Campaign, version: LetterVersion | None, sender: Sender) -> list[Letter]:
-    """The letters to all of the campaign's officials, in its order; none where it writes none."""
-    if version is None:
-        return []
-    letters = []
-    for official in campaign.officials:
+class Written(NamedTuple):
+    """The letters of a campaign, and the officials whose letter cannot be written."""
+
+    letters: list[Letter]
+    unwritten: list[Official]
+
+
+def write_all(campaign: Campaign, version: LetterVersion | None, sender: Sender) -> Written:
+    """The letters to all of the campaign's officials, in its order; none where it writes none.
+
+    Where a stored template is at fault (one checked by an older rule, say), that is logged, and
+    the others are written all the same: a page stands without a letter.
+    """
+    written = Written([], [])
+    for official in campaign.officials if version else ():
+        assert version is not None
         try:
-            letters.append(compose(campaign, version, official, sender))
+            written.letters.append(compose(campaign, version, official, sender))
         except NoLetter:
             continue
-    return letters
+        except TEMPLATE_FAULTS as fault:
+            # Only its kind: what it quotes may be the supporter's.
+            about = {"campaign": campaign.slug, "letter_version": version.id, "fault": type(fault).__name__}
+            log.error("a letter cannot be written", extra=about)
+            written.unwritten.append(official)
+    return written
+
+
+def compose_all(campaign: Campaign, version: LetterVersion | None, sender: Sender) -> list[Letter]:
+    """The letters of `write_all` alone."""
+    return write_all(campaign, version, sender).letters

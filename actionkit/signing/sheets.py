@@ -5,7 +5,7 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo
 
 from actionkit.campaigns.models import Campaign, Official
-from actionkit.letters.compose import NoLetter, compose
+from actionkit.letters.compose import TEMPLATE_FAULTS, NoLetter, compose
 from actionkit.letters.models import LetterVersion
 from actionkit.letters.printing import Sheet, sheet_of
 from actionkit.signing.campaign_page import letter_version
@@ -33,6 +33,6 @@ def own_sheets(signed: Signed, most: int) -> list[Sheet]:
     for official in signed.campaign.officials[:most]:
         try:
             sheets.append(sheet(signed.campaign, version, official, signed.signature, signed.submission))
-        except NoLetter:
+        except (NoLetter, *TEMPLATE_FAULTS):
             continue
     return sheets

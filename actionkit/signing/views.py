@@ -10,7 +10,7 @@ from actionkit import countries, db, languages, pages
 from actionkit.campaigns.models import Campaign
 from actionkit.campaigns.operations import find_public_campaign
 from actionkit.letters import progress
-from actionkit.letters.compose import Sender, compose_all
+from actionkit.letters.compose import Sender, compose_all, write_all
 from actionkit.letters.models import LetterVersion
 from actionkit.redirects import see_other
 from actionkit.screening import proof
@@ -178,6 +178,7 @@ def _speak(signed: Signed) -> None:
 
 def _confirm_page(signed: Signed, *, done: Confirmed | None = None) -> Response:
     version = letter_version(signed.campaign, signed.submission.letter_version_id)
+    written = write_all(signed.campaign, version, signed.sender)
     return keep_private(
         make_response(
             render_template(
@@ -186,7 +187,8 @@ def _confirm_page(signed: Signed, *, done: Confirmed | None = None) -> Response:
                 text=signed.campaign.text_in(languages.current()),
                 submission=signed.submission,
                 country=countries.name(signed.submission.country, languages.current()),
-                letters=compose_all(signed.campaign, version, signed.sender),
+                letters=written.letters,
+                unwritten=written.unwritten,
                 own_letters=progress.of_signature(signed.signature.id),
                 is_confirmed=done is not None or signed.signature.state == SignatureState.CONFIRMED,
                 done=done,
