@@ -14,11 +14,11 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from celery import Celery, Task
+from celery import Celery, Task, signals
 from celery.schedules import schedule
 from flask import Flask
 
-from actionkit import clock, db, jobs, logs
+from actionkit import clock, db, jobs, logs, one_beat
 from actionkit.delivery.worker import Worker
 from config import Config
 
@@ -26,6 +26,10 @@ log = logging.getLogger(__name__)
 
 SHORTEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 2, 60
 """A tick that no thread took within half of its job's rhythm, but at least and at most so long, is dropped."""
+GRACE_SECONDS = 25.0
+"""How long a letter in flight may take after SIGTERM; then its connection is cut."""
+SPARE_THREADS = 5
+"""For all other jobs: those that take their time must not keep the count waiting."""
 RARE_SECONDS = 2
 """A job with a longer rhythm also runs when a worker starts: one that is restarted often must not miss it."""
 
@@ -55,14 +59,22 @@ def make_celery(app: Flask) -> Celery:
         broker_url=config.broker_url if config.broker_url != "memory://" else "memory://localhost/",
         broker_transport_options=_transport_options(config.broker_url),
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,  # a broker may be away for as long as it likes
         task_ignore_result=True,
+        task_default_delivery_mode="transient",  # a tick is not worth a broker's disk
         task_default_queue="actionkit",
-        worker_prefetch_multiplier=1,
+        worker_pool="threads",
+        worker_concurrency=config.worker_senders + SPARE_THREADS,
+        worker_prefetch_multiplier=1,  # what a thread does not take at once is for another machine
         worker_enable_remote_control=False,
         worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
         timezone="UTC",
     )
     celery.conf.beat_schedule = _schedule(celery, config.worker_senders)
+    celery.conf.beat_scheduler = one_beat.scheduler(app) if has_broker(config) else "celery.beat:Scheduler"
+    if has_broker(config):
+        _heed_celerys_command(app, worker)
 
     def task(name: str, job: Callable[[Worker], Any]) -> None:
         def run() -> None:
@@ -87,6 +99,36 @@ def make_celery(app: Flask) -> Celery:
     for name, job in jobs.JOBS.items():
         task(name, job)
     return celery
+
+
+def has_broker(config: Config) -> bool:
+    """Whether ticks go to workers in other processes; without, each worker asks itself for all jobs."""
+    return not config.broker_url.startswith("memory://")
+
+
+def _heed_celerys_command(app: Flask, worker: Worker) -> None:
+    """`celery worker` begins and ends as `actionkit worker` does: with a look where we are, with the letter in hand."""
+
+    def begin(**_said: Any) -> None:
+        look_where_we_are(app, worker)
+
+    def end(**_said: Any) -> None:
+        worker.stopping.set()
+        cut = threading.Timer(GRACE_SECONDS, worker.cut)
+        cut.daemon = True
+        cut.start()
+
+    signals.worker_init.connect(begin, weak=False)
+    signals.worker_shutting_down.connect(end, weak=False)
+
+
+def look_where_we_are(app: Flask, worker: Worker) -> None:
+    """Before the first mail: notice a restored database, and erase again whom it brought back."""
+    with app.app_context():
+        try:
+            jobs.look_where_we_are(worker)
+        except Exception as error:  # a database away is no reason to give up: both are done again before long
+            log.error("not looked whether the database is a copy", extra={"cause": type(error).__name__})
 
 
 def _schedule(celery: Any, senders: int) -> dict[str, dict[str, Any]]:
@@ -119,8 +161,13 @@ def run_rare_ones(celery: Celery) -> None:
 
 def _transport_options(broker_url: str) -> dict[str, Any]:
     if broker_url.startswith("redis"):
-        # Celery gives unfinished messages back only after an hour by default, and scans rarely.
-        return {"visibility_timeout": 60, "unacked_restore_interval": 5, "unacked_mutex_expire": 10}
+        # By default Celery gives back what a dead worker had fetched after an hour, and scans rarely.
+        return {
+            "visibility_timeout": 60,
+            "unacked_restore_interval": 5,
+            "unacked_restore_throttle": 1,
+            "unacked_mutex_expire": 10,
+        }
     return {"polling_interval": 0.2} if broker_url.startswith("memory") else {}
 
 

@@ -20,16 +20,13 @@ from celery.beat import EmbeddedService
 from celery.worker import WorkController, state
 from flask import Flask
 
-from actionkit import celery_app, jobs
+from actionkit import celery_app
+from actionkit.celery_app import GRACE_SECONDS
 from actionkit.delivery.worker import Worker
 
 log = logging.getLogger(__name__)
 
-GRACE_SECONDS = 25.0
-"""How long a letter in flight may take after SIGTERM; then its connection is cut."""
 HARD_SECONDS = 29.0
-SPARE_THREADS = 5
-"""For all other jobs: those that take their time must not keep the count waiting."""
 NAME = "actionkit@localhost"
 
 
@@ -62,13 +59,11 @@ def run(app: Flask, signals: Signals) -> int:
         app=celery,
         hostname=NAME,
         loglevel=logging.WARNING,
-        pool="threads",
-        concurrency=app.config["ACTIONKIT"].worker_senders + SPARE_THREADS,
         without_mingle=True,
         without_gossip=True,
         without_heartbeat=True,
     )
-    beat: Any = EmbeddedService(celery, thread=True, scheduler_cls="celery.beat:Scheduler")
+    beat: Any = EmbeddedService(celery, thread=True, scheduler_cls=celery.conf.beat_scheduler)
     finished = threading.Event()
 
     def stop_when_asked() -> None:
@@ -83,7 +78,7 @@ def run(app: Flask, signals: Signals) -> int:
                 os._exit(0)  # every outcome that is known is stored; the rest is left to its lease
 
     threading.Thread(target=stop_when_asked, name="stopper", daemon=True).start()
-    _before_the_first_mail(app, worker)
+    celery_app.look_where_we_are(app, worker)
     log.info("worker started", extra={"senders": app.config["ACTIONKIT"].worker_senders})
     beat.start()
     celery_app.run_rare_ones(celery)
@@ -96,15 +91,6 @@ def run(app: Flask, signals: Signals) -> int:
     Signals.ignore_more()
     log.info("worker stopped")
     return 1 if died else 0
-
-
-def _before_the_first_mail(app: Flask, worker: Worker) -> None:
-    """Notice a restored database, and erase again whom it brought back."""
-    with app.app_context():
-        try:
-            jobs.look_where_we_are(worker)
-        except Exception as error:  # a database away is no reason to give up: both are done again before long
-            log.error("not looked whether the database is a copy", extra={"cause": type(error).__name__})
 
 
 def _quiet() -> None:

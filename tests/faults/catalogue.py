@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from tests.faults import clock, databases, kills, letters, links, network, relays, repeats, reports, sending, upkeep
+from tests.faults import (
+    brokers,
+    clock,
+    databases,
+    kills,
+    letters,
+    links,
+    network,
+    relays,
+    repeats,
+    reports,
+    sending,
+    upkeep,
+)
 from tests.faults.rig import POSTGRESQL, SQLITE, Fault
 
 BOTH = (SQLITE, POSTGRESQL)
@@ -35,6 +48,7 @@ FAULTS: dict[str, Fault] = {
     "F26": Fault(links.scanned),
     "F27": Fault(repeats.confirm_twice, BOTH),
     "F28": Fault(links.too_late),
+    "F29": Fault(brokers.emptied, (POSTGRESQL,), needs=("rabbitmq-server", "redis-server")),
     "F32": Fault(upkeep.upgrade, BOTH),
     "F33": Fault(upkeep.backup, BOTH),
     "F34": Fault(network.no_names),
@@ -44,4 +58,5 @@ FAULTS: dict[str, Fault] = {
     "F38": Fault(letters.withdrawn_meanwhile, BOTH),
     "F39": Fault(links.key_rotated),
     "F40": Fault(letters.two_schedulers, BOTH),
+    "F40-beats": Fault(brokers.two_beats, (POSTGRESQL, SQLITE), needs=("redis-server",)),
 }

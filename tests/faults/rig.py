@@ -49,6 +49,8 @@ class Fault:
 
     do: Callable[[Round], None]
     databases: tuple[str, ...] = (SQLITE,)
+    needs: tuple[str, ...] = ()
+    """Programs that only apt can bring."""
 
 
 # ---------------------------------------------------------------- databases

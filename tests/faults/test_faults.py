@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults import brokers
 from tests.faults.catalogue import FAULTS
 from tests.faults.rig import Rig, Scale, Verdict
 
@@ -42,6 +43,9 @@ def _marked(number: str) -> object:
 
 @pytest.mark.parametrize("number", [_marked(number) for number in FAULTS if number not in ELSEWHERE])
 def test_fault(rig: Rig, number: str) -> None:
+    for program in FAULTS[number].needs:
+        if not brokers.is_installed(program):
+            pytest.skip(f"{program} is not installed")
     (part,) = rig.run(number, FAULTS[number])
     assert part.broken == []
     assert Verdict(number, [[part]]).is_held
