@@ -226,7 +226,7 @@ def _beat(site: Site) -> subprocess.Popen[bytes]:
 
 
 def two_beats(round_: Round) -> None:
-    """F40 on many machines. Two beats, started by mistake: each job is asked for once, X = 0. When one dies, the other goes on."""
+    """F40 on many machines. Two beats: each job is asked for once, X = 0. When one dies, the other goes on."""
     seconds = round_.scale.pick(4.0, 20.0)
     redis = Redis(round_.folder / "redis")
     with redis.starting(), round_.site(BROKER_URL=redis.url) as site:
