@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from actionkit import db
 from actionkit.campaigns.models import Campaign
-from actionkit.exports.signatures_csv import COLUMNS, STATES, guarded, stream
+from actionkit.exports.signatures_csv import COLUMNS, STATES, stream
 from actionkit.signing import operations
 from actionkit.signing.models import Submission
 from tests.conftest import sign_form
