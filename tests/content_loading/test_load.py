@@ -413,7 +413,7 @@ def test_an_official_is_set_to_digest_and_her_waiting_letters_stop(app: Flask, s
     new = [f"{line},{mode}" for line, mode in zip(lines, ["mode", "digest", *[""] * len(lines)], strict=False)]
     (folder / OFFICIALS).write_text("\n".join(new) + "\n")
     loaded(app, folder)
-    assert [each.slug for each in site.stored(Official, Official.wants_digest)] == ["it-water"]
+    assert [each.slug for each in site.stored(Official, Official.wants_digest.is_(True))] == ["it-water"]
     assert sorted(letter.state for letter in site.letters()) == ["cancelled", "queued", "queued"]
     change(folder, "campaigns/italy-water.md", "letters: each", "letters: digest")
     loaded(app, folder)
