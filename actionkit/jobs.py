@@ -22,7 +22,7 @@ from actionkit.delivery.models import Outgoing, State
 from actionkit.delivery.renderers import Renderer
 from actionkit.delivery.worker import Worker
 from actionkit.letters import rehearsal
-from actionkit.letters.operations import LETTER
+from actionkit.letters.operations import DIGEST, LETTER, queue_report
 from actionkit.replies import answers, handling, imap, intake, maildir
 from actionkit.replies import mails as reply_mails
 from actionkit.replies.models import IncomingSource, IncomingState
@@ -30,7 +30,7 @@ from actionkit.review import mails as review_mails
 from actionkit.review import removals, trends, watch
 from actionkit.review.alerts import STAFF_ALERT
 from actionkit.screening import limits, proof
-from actionkit.signing import allowance, counting, lifecycle, mails
+from actionkit.signing import allowance, counting, lifecycle, mails, reports
 from actionkit.signing.operations import CONFIRMATION
 from actionkit.upkeep import erasure, replay
 from config import Config
@@ -43,6 +43,7 @@ RENDERERS: dict[str, Renderer] = {
     CONFIRMATION: mails.confirmation,
     lifecycle.REMINDER: mails.reminder,
     LETTER: mails.letter,
+    DIGEST: reports.digest,
     rehearsal.REHEARSAL: rehearsal.mail,
     answers.ANSWER: reply_mails.answer,
     STAFF_ALERT: review_mails.staff_alert,
@@ -70,6 +71,7 @@ RHYTHM: dict[str, float] = {
     "watch": 30,
     "remove": 1,
     "expire_and_remind": 600,
+    "report": 300,
     "delete_unconfirmed": 3600,
     "forget": 3600,
 }
@@ -295,6 +297,20 @@ def delete_unconfirmed(worker: Worker, seconds: float = PAGES_SECONDS) -> int:
     return deleted
 
 
+def report(worker: Worker) -> int:
+    """Queue the day's reports to officials who get them; how many. None while sending is paused."""
+    count(worker)  # which campaigns have something new is seen in the counts
+    db.reading()
+    if sending_pause.current():
+        return 0
+    made = 0
+    for due in reports.due():
+        made += _in_one_transaction(partial(queue_report, **due))
+        if worker.stopping.is_set():
+            break
+    return made
+
+
 class _Walk:
     """Page by page: find the next ids while holding up nobody, then act on them in a transaction of their own."""
 
@@ -368,6 +384,7 @@ JOBS: dict[str, Callable[[Worker], Any]] = {
     "watch": watch_signing,
     "remove": remove,
     "expire_and_remind": expire_and_remind,
+    "report": report,
     "delete_unconfirmed": delete_unconfirmed,
     "forget": forget,
 }
@@ -399,6 +416,7 @@ def drain(app: Flask) -> Counter[str]:
     look_where_we_are(worker)
     end_dead_leases(worker)
     stop_letters(worker)
+    report(worker)
     rest(worker)
     close_campaigns(worker)
     fetch_mail(worker)

@@ -50,6 +50,14 @@ def prose_is_clean(text: str) -> bool:
     return not _NOT_IN_PROSE.search(text)
 
 
+def guarded(text: str) -> str:
+    """The text, with a leading apostrophe where a spreadsheet would take it for a formula.
+
+    See OWASP, "CSV Injection": = + - @ tab and carriage return, and their full-width forms.
+    """
+    return f"'{text}" if text.startswith(tuple(FORMULA_STARTS)) else text
+
+
 def has_letter(text: str) -> bool:
     return any(unicodedata.category(character).startswith("L") for character in text)
 

@@ -39,9 +39,10 @@ class Outcome(StrEnum):
 
 
 class LetterMode(StrEnum):
-    """EACH: one letter from each supporter to each official. NONE: a petition without letters."""
+    """EACH: one letter from each supporter to each official. DIGEST: reports to them. NONE: a petition alone."""
 
     EACH = "each"
+    DIGEST = "digest"
     NONE = "none"
 
 
@@ -95,6 +96,8 @@ class Official(Base):
     postal_address: Mapped[str] = mapped_column(sa.String(500), default="")
     timezone: Mapped[str] = mapped_column(sa.String(64), default="", server_default=sa.text("''"))
     """Of the office, for its hours; "" = the campaign's."""
+    wants_digest: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    """Gets a report a day instead of letters, also from campaigns that write letters."""
 
 
 class Campaign(Base):
@@ -138,6 +141,19 @@ class Campaign(Base):
     @property
     def officials(self) -> list[Official]:
         return [seat.official for seat in self.seats]
+
+    @property
+    def letter_officials(self) -> list[Official]:
+        """Those who get one letter from each supporter."""
+        writes = self.letters == LetterMode.EACH
+        return [official for official in self.officials if writes and not official.wants_digest]
+
+    @property
+    def digest_officials(self) -> list[Official]:
+        """Those who get reports."""
+        if self.letters == LetterMode.DIGEST:
+            return self.officials
+        return [official for official in self.officials if official.wants_digest and self.letters == LetterMode.EACH]
 
     @property
     def languages(self) -> tuple[str, ...]:

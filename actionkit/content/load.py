@@ -27,7 +27,7 @@ from actionkit.campaigns.models import (
 )
 from actionkit.content.fields import Fields
 from actionkit.content.reader import CampaignRecord, ProgramRecord, TextRecord, read_directory
-from actionkit.letters.operations import current_version, save_letter, set_pace, set_zones
+from actionkit.letters.operations import current_version, save_letter, set_pace, set_zones, stop_where_reported
 
 M = TypeVar("M", Program, Official, Campaign, Update, Story)
 
@@ -49,6 +49,7 @@ def load(folder: Path) -> Counter[str]:
     for campaign in content.campaigns:
         _store_campaign(campaign)
     db.session.flush()
+    stop_where_reported()
     for update in content.updates:
         about = _known(Campaign, update.campaign, update.where, "campaign") if update.campaign else None
         if update.program:

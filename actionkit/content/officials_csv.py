@@ -14,7 +14,7 @@ from actionkit.campaigns.models import CampaignOfficial, Official
 from actionkit.campaigns.operations import find_campaign
 from actionkit.content.fields import ContentFault, Fields
 from actionkit.content.reader import OfficialRecord, official_of
-from actionkit.letters.operations import set_zones
+from actionkit.letters.operations import set_zones, stop_where_reported
 
 LARGEST_FILE = 50_000_000
 
@@ -94,3 +94,4 @@ def store(report: Report, slug: str) -> None:
             db.session.add(CampaignOfficial(campaign_id=campaign.id, official_id=official.id, position=position))
     db.session.flush()
     set_zones(stored)
+    stop_where_reported()

@@ -80,6 +80,7 @@ class OfficialRecord:
     email: str
     postal_address: str
     timezone: str
+    wants_digest: bool
 
 
 @dataclass(frozen=True)
@@ -226,7 +227,14 @@ def official_of(row: Fields) -> OfficialRecord:
         email=row.take("email", read.email),
         postal_address=row.take("address", read.text(500), ""),
         timezone=row.take("timezone", read.timezone, ""),
+        wants_digest=row.take("mode", _wants_digest, False),
     )
+
+
+def _wants_digest(raw: str) -> bool:
+    if raw != LetterMode.DIGEST:
+        raise ValueError(f"'digest' or nothing is needed, not '{raw[:40]}'")
+    return True
 
 
 def _campaigns(folder: Path) -> list[CampaignRecord]:

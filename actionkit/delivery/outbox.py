@@ -104,6 +104,13 @@ def cancel(kind: str, subjects: int | Subjects, because: str = "its cause is gon
     return len(history.move((Outgoing.kind == kind, mine, _is_unsent()), State.CANCELLED, because, **ended))
 
 
+def cancel_to(kind: str, recipient_key: str, group: str, because: str) -> int:
+    """Stop the mails of this kind and group to one recipient that have not begun to leave; how many."""
+    mine = (Outgoing.recipient_key == recipient_key, Outgoing.group_key == group, Outgoing.lane == Lane.PACED)
+    ended = {"ended_at": db.now(), "lease_owner": "", "lease_until": None}
+    return len(history.move((*mine, Outgoing.kind == kind, _is_unsent()), State.CANCELLED, because, **ended))
+
+
 def revive(kind: str, subjects: Subjects) -> int:
     """Queue again the mails of this kind and these subjects that were cancelled; how many.
 

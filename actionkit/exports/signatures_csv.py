@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from actionkit.signing.models import MailStop, Signature, SignatureState, Submission
 from actionkit.signing.submissions import SPEAKS_FOR_IT
-from actionkit.text import FORMULA_STARTS
+from actionkit.text import guarded
 
 COLUMNS = (
     "signature_id",
@@ -33,14 +33,6 @@ ALL = "all"
 STATES = (*SignatureState, ALL)
 CHUNK_ROWS = 1_000
 PAGE_ROWS = 5_000
-
-
-def guarded(text: str) -> str:
-    """The text, with a leading apostrophe where a spreadsheet would take it for a formula.
-
-    See OWASP, "CSV Injection": = + - @ tab and carriage return, and their full-width forms.
-    """
-    return f"'{text}" if text.startswith(tuple(FORMULA_STARTS)) else text
 
 
 def _moment(at: dt.datetime | None) -> str:

@@ -111,13 +111,13 @@ class Written(NamedTuple):
 
 
 def write_all(campaign: Campaign, version: LetterVersion | None, sender: Sender) -> Written:
-    """The letters to all of the campaign's officials, in its order; none where it writes none.
+    """The letters to the campaign's officials who get letters, in its order; none where it writes none.
 
     Where a stored template is at fault (one checked by an older rule, say), that is logged, and
     the others are written all the same: a page stands without a letter.
     """
     written = Written([], [])
-    for official in campaign.officials if version else ():
+    for official in campaign.letter_officials if version else ():
         assert version is not None
         try:
             written.letters.append(compose(campaign, version, official, sender))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from actionkit.db import Base, now
+from actionkit.db import Base, BigId, now
 
 
 class LetterVersion(Base):
@@ -45,3 +46,29 @@ class LetterText(Base):
     language: Mapped[str] = mapped_column(sa.String(35))
     subject: Mapped[str] = mapped_column(sa.String(300))
     template: Mapped[str] = mapped_column(sa.Text)
+
+
+class Report(Base):
+    """What one official is told on one day: numbers and a window of time, frozen when it is made.
+
+    It holds nobody's data: who is named is read when it leaves, so that it is never one who has
+    withdrawn meanwhile.
+    """
+
+    __tablename__ = "reports"
+    __table_args__ = (sa.UniqueConstraint("campaign_id", "official_id", "day"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(sa.ForeignKey("campaigns.id"))
+    official_id: Mapped[int] = mapped_column(sa.ForeignKey("officials.id"), index=True)
+    day: Mapped[dt.date]
+    """In the official's own time zone."""
+    since: Mapped[dt.datetime | None]
+    """The end of the report before; None = the first."""
+    until: Mapped[dt.datetime]
+    """Signatures confirmed before this moment."""
+    total: Mapped[int]
+    new: Mapped[int]
+    countries: Mapped[list[list[Any]]] = mapped_column(sa.JSON)
+    """[code, total, new] of each country, the most first."""
+    created_at: Mapped[dt.datetime] = mapped_column(default=now)

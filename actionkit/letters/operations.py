@@ -1,4 +1,4 @@
-"""Saving letters as versions, and queueing one letter to each official."""
+"""Saving letters as versions, and queueing letters and reports to officials."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
 from actionkit import db, remember
-from actionkit.campaigns.models import Campaign, LetterMode, Official
+from actionkit.campaigns.models import Campaign, CampaignOfficial, LetterMode, Official
 from actionkit.delivery import outbox, pace
 from actionkit.delivery.models import Lane
 from actionkit.letters import templates
-from actionkit.letters.models import LetterText, LetterVersion
+from actionkit.letters.models import LetterText, LetterVersion, Report
 
 LETTER = "letter"
 """The kind of these rows in the ledger; their subject is the signature."""
+
+DIGEST = "digest"
+"""The kind of reports in the ledger; their subject is the row of `reports`."""
 
 
 def group_key(campaign_id: int) -> str:
@@ -115,13 +118,11 @@ def set_zones(officials: Iterable[Official]) -> None:
 
 
 def queue_letters(campaign: Campaign, signature_id: int) -> None:
-    """One letter from this signature to each of the campaign's officials, at their pace."""
-    if campaign.letters != LetterMode.EACH:
-        return
+    """One letter from this signature to each of the campaign's officials who get letters, at their pace."""
     outbox.put(
         LETTER,
         signature_id,
-        [recipient_key(seat.official_id) for seat in campaign.seats],
+        [recipient_key(official.id) for official in campaign.letter_officials],
         group=group_key(campaign.id),
         lane=Lane.PACED,
     )
@@ -135,3 +136,31 @@ def queue_letters_again(signatures: outbox.Subjects) -> int:
 def stop_letters(signatures: int | outbox.Subjects) -> int:
     """Cancel the letters of this signature, or of those that a query finds, which have not left; how many."""
     return outbox.cancel(LETTER, signatures)
+
+
+def queue_report(**frozen: Any) -> bool:
+    """Store a report with these columns of `Report` and queue it at the official's pace.
+
+    False where another worker has made the one of this day.
+    """
+    added = db.insert(Report).values(**frozen, created_at=db.now()).on_conflict_do_nothing().returning(Report.id)
+    report_id = db.session.scalar(added)
+    if report_id is None:
+        return False
+    key, group = recipient_key(frozen["official_id"]), group_key(frozen["campaign_id"])
+    outbox.put(DIGEST, report_id, [key], group=group, lane=Lane.PACED)
+    return True
+
+
+def stop_where_reported() -> int:
+    """Cancel the letters that wait for officials who get reports instead; how many."""
+    stopped = 0
+    seats = sa.select(CampaignOfficial.campaign_id, CampaignOfficial.official_id)
+    is_reported = sa.or_(Campaign.letters == LetterMode.DIGEST, Official.wants_digest)
+    for seat in db.session.execute(
+        seats.select_from(CampaignOfficial).join(Campaign).join(Official).where(is_reported)
+    ):
+        stopped += outbox.cancel_to(
+            LETTER, recipient_key(seat.official_id), group_key(seat.campaign_id), "the official gets reports"
+        )
+    return stopped

@@ -40,8 +40,13 @@ class Pieces:
 
 def consent_texts(campaign: Campaign) -> dict[Purpose, str]:
     """The words beside the ticks of the campaign's form."""
-    writes_letters = campaign.letters == LetterMode.EACH
-    return {purpose: consent.current_text(purpose, writes_letters=writes_letters) for purpose in Purpose}
+    writes, reports = writes_letters(campaign), bool(campaign.digest_officials)
+    return {purpose: consent.current_text(purpose, writes_letters=writes, sends_reports=reports) for purpose in Purpose}
+
+
+def writes_letters(campaign: Campaign) -> bool:
+    """Whether a letter of each supporter leaves; not where all of its officials get reports."""
+    return campaign.letters == LetterMode.EACH and not (campaign.digest_officials and not campaign.letter_officials)
 
 
 def links_stay_in(campaign: Campaign) -> dict[str, str]:
@@ -52,7 +57,7 @@ def links_stay_in(campaign: Campaign) -> dict[str, str]:
 
 def letter_version(campaign: Campaign, version_id: int | None = None) -> LetterVersion | None:
     """The version that a form says it showed, or the current one; None for a campaign without letters."""
-    return version_seen(campaign.id, version_id) if campaign.letters == LetterMode.EACH else None
+    return version_seen(campaign.id, version_id) if writes_letters(campaign) else None
 
 
 def draw(campaign: Campaign, form: SignForm | None = None) -> str:

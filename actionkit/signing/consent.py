@@ -17,15 +17,27 @@ from actionkit import db, languages
 from actionkit.signing.models import ConsentWording, Purpose
 
 
-def current_text(purpose: Purpose, *, writes_letters: bool) -> str:
+def current_text(purpose: Purpose, *, writes_letters: bool, sends_reports: bool) -> str:
     """The words beside a tick, as the page at hand shows them."""
-    return _text(purpose, writes_letters, languages.of_interface())
+    return _text(purpose, writes_letters, sends_reports, languages.of_interface())
 
 
 @cache
-def _text(purpose: Purpose, writes_letters: bool, _locale: str) -> str:
+def _text(purpose: Purpose, writes_letters: bool, sends_reports: bool, _locale: str) -> str:
     if purpose is Purpose.UPDATES:
         return gettext("You may write to me about this and other campaigns. I can end this at any time.")
+    if writes_letters and sends_reports:
+        return gettext(
+            "I agree that my name, my country and what I write are stored and sent in a letter in my name to the "
+            "officials named here. Those who get reports are told my country and, if I allow my name to be shown, my "
+            "name and my sentence. I know that this shows a political opinion, and that I can withdraw it."
+        )
+    if sends_reports:
+        return gettext(
+            "I agree that my name, my country and what I write are stored and counted, and that reports to the "
+            "officials named here hold my country and, if I allow my name to be shown, my name and my sentence. "
+            "I know that this shows a political opinion, and that I can withdraw it."
+        )
     if writes_letters:
         return gettext(
             "I agree that my name, my country and what I write are stored and sent in a letter in my name to the "
@@ -37,8 +49,11 @@ def _text(purpose: Purpose, writes_letters: bool, _locale: str) -> str:
     )
 
 
-def wording_id(purpose: Purpose, text: str) -> int:
-    """The row of these words in the language of the page; made when they are first used."""
+def wording_id(purpose: Purpose, text: str, *, names_to_officials: bool = False) -> int:
+    """The row of these words in the language of the page; made when they are first used.
+
+    `names_to_officials` is what the words themselves say: the same words always come with the same.
+    """
     language = languages.current()
     key = (purpose, language, text)
     memory: dict[tuple[Purpose, str, str], int] = current_app.extensions["consent_wordings"]
@@ -60,6 +75,7 @@ def wording_id(purpose: Purpose, text: str) -> int:
             version=number.scalar_subquery(),
             content_hash=content_hash,
             text=text,
+            names_to_officials=names_to_officials,
             created_at=db.now(),
         )
         .on_conflict_do_nothing()

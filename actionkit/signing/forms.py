@@ -70,8 +70,10 @@ class SignForm(PublicForm):
     def for_campaign(cls, campaign: Campaign, texts: dict[Purpose, str], **values: Any) -> SignForm:
         """The form of a campaign, with the consent wordings it shows beside its ticks."""
         form = cls(**values)
-        if not campaign.is_letter_editable or campaign.letters == "none":
+        if not campaign.is_letter_editable or not campaign.letter_officials:
             del form.letter
+        if campaign.digest_officials:
+            form.show_name.label.text = _("Show my name and country on this page and in reports to officials")
         form.consent.label.text = texts[Purpose.SIGN]
         form.updates.label.text = texts[Purpose.UPDATES]
         return form

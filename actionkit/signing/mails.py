@@ -54,7 +54,7 @@ def confirmation(item: Item) -> Mail:
         campaign=campaign,
         text=campaign.text_in(submission.language),
         is_confirmed=is_confirmed,
-        writes_letters=campaign.letters == LetterMode.EACH and bool(campaign.seats),
+        writes_letters=bool(campaign.letter_officials),
         link=absolute_url(confirm_path(submission, item.first_tried_at)),
     )
     return Mail(
@@ -102,6 +102,8 @@ def letter(item: Item) -> Mail:
     if official is None or not official.email:
         raise CannotBeSent("the official has no address")
     submission, campaign = signed.submission, signed.campaign
+    if campaign.letters == LetterMode.DIGEST or official.wants_digest:
+        raise NotToBeSent("the official gets reports")
     version = version_seen(campaign.id, submission.letter_version_id)
     if version is None:
         raise CannotBeSent("the campaign has no letter")

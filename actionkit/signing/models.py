@@ -113,6 +113,8 @@ class ConsentWording(Base):
     version: Mapped[int]
     content_hash: Mapped[str] = mapped_column(sa.String(64))
     text: Mapped[str] = mapped_column(sa.Text)
+    names_to_officials: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    """Whether these words say that a name may go to officials: only then does a report name who agreed to them."""
     created_at: Mapped[dt.datetime] = mapped_column(default=now)
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from flask_babel import format_date, gettext, lazy_gettext
 
 from actionkit import db
-from actionkit.campaigns.models import Campaign, LetterMode, Phase
+from actionkit.campaigns.models import Campaign, Phase
 from actionkit.clock import TOLERANCE
 from actionkit.delivery import outbox
 from actionkit.errors import ActionError
@@ -317,8 +317,7 @@ def confirm(signed: Signed) -> Confirmed:
         return Confirmed.ALREADY
     counting.leave_trace(signed.campaign.id, moment, submission.country, +1)
     _has_arrived(signature.canonical_email)
-    if signed.campaign.letters == LetterMode.EACH:
-        queue_letters(signed.campaign, signature.id)
+    queue_letters(signed.campaign, signature.id)
     return Confirmed.NOW
 
 

@@ -30,7 +30,7 @@ def own_sheets(signed: Signed, most: int) -> list[Sheet]:
     if version is None:
         return []
     sheets = []
-    for official in signed.campaign.officials[:most]:
+    for official in signed.campaign.letter_officials[:most]:
         try:
             sheets.append(sheet(signed.campaign, version, official, signed.signature, signed.submission))
         except (NoLetter, *TEMPLATE_FAULTS):

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, current_app, jsonify, make_response, rend
 from sqlalchemy.orm import selectinload
 
 from actionkit import countries, db, languages, pages
-from actionkit.campaigns.models import Campaign
+from actionkit.campaigns.models import Campaign, LetterMode
 from actionkit.campaigns.operations import find_public_campaign
 from actionkit.letters import progress
 from actionkit.letters.compose import Sender, compose_all, write_all
@@ -76,12 +76,14 @@ def sign(slug: str) -> Response:
     # What is read on a connection of its own comes first: while this one writes, it takes no second.
     version, address = letter_version(campaign, form.version_id), form.email.canonical
     verdict = judge(campaign, address, request.form.get(proof.FIELD, ""))
-    operations.sign(campaign, _signing(form, texts, version, verdict.network), address, verdict.held_because)
+    operations.sign(campaign, _signing(campaign, form, texts, version, verdict.network), address, verdict.held_because)
     db.session.commit()
     return thanks
 
 
-def _signing(form: SignForm, texts: dict[Purpose, str], version: LetterVersion | None, network: str) -> Signing:
+def _signing(
+    campaign: Campaign, form: SignForm, texts: dict[Purpose, str], version: LetterVersion | None, network: str
+) -> Signing:
     return Signing(
         name=form.name.data or "",
         email=form.email.data or "",
@@ -93,7 +95,9 @@ def _signing(form: SignForm, texts: dict[Purpose, str], version: LetterVersion |
         updates=bool(form.updates.data),
         language=languages.current(),
         letter_version_id=version.id if version else None,
-        consent_wording_id=consent.wording_id(Purpose.SIGN, texts[Purpose.SIGN]),
+        consent_wording_id=consent.wording_id(
+            Purpose.SIGN, texts[Purpose.SIGN], names_to_officials=campaign.letters != LetterMode.NONE
+        ),
         network=network,
         seconds_on_form=form.seconds_on_form,
         updates_wording_id=(consent.wording_id(Purpose.UPDATES, texts[Purpose.UPDATES]) if form.updates.data else None),

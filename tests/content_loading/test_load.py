@@ -407,6 +407,21 @@ def test_a_bad_row_is_named_and_nothing_is_imported(app: Flask, tmp_path: Path, 
     assert content_hash(app) == before
 
 
+def test_an_official_is_set_to_digest_and_her_waiting_letters_stop(app: Flask, site: Site, folder: Path) -> None:
+    site.confirmed("italy-water")
+    lines = (folder / OFFICIALS).read_text().splitlines()
+    new = [f"{line},{mode}" for line, mode in zip(lines, ["mode", "digest", *[""] * len(lines)], strict=False)]
+    (folder / OFFICIALS).write_text("\n".join(new) + "\n")
+    loaded(app, folder)
+    assert [each.slug for each in site.stored(Official, Official.wants_digest.is_(True))] == ["it-water"]
+    assert sorted(letter.state for letter in site.letters()) == ["cancelled", "queued", "queued"]
+    change(folder, "campaigns/italy-water.md", "letters: each", "letters: digest")
+    loaded(app, folder)
+    assert {letter.state for letter in site.letters()} == {"cancelled"}
+    change(folder, OFFICIALS, ",digest", ",weekly")
+    assert "mode" in load(app, folder).stderr
+
+
 def test_officials_of_an_unknown_campaign_are_refused(app: Flask, tmp_path: Path) -> None:
     before = content_hash(app)
     result = officials(app, tmp_path, HEADER + ROW.format(id="new-1"), slug="unknown")

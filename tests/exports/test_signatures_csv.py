@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from actionkit import db
 from actionkit.campaigns.models import Campaign
-from actionkit.exports.signatures_csv import COLUMNS, STATES, guarded, stream
+from actionkit.exports.signatures_csv import COLUMNS, STATES, stream
 from actionkit.signing import operations
 from actionkit.signing.models import Submission
+from actionkit.text import guarded
 from tests.conftest import sign_form
 
 CELLS = ["=1+1", "+39 06 1234", "-1", "@SUM(1)", "\tx", "\rx", "＝1", "＋1", "－1", "＠x"]

@@ -635,7 +635,7 @@ def test_the_words_agreed_to_stay_as_they_were(site: Site, monkeypatch: pytest.M
     assert first.updates_wording_id is not None
     assert first.updates_wording_id != first.consent_wording_id
 
-    def new_words(purpose: Purpose, *, writes_letters: bool) -> str:
+    def new_words(purpose: Purpose, *, writes_letters: bool, sends_reports: bool) -> str:
         return f"Other words for {purpose}."
 
     monkeypatch.setattr(consent, "current_text", new_words)
