@@ -98,9 +98,10 @@ class _Session(Session):
 
 
 def _engine(name: str) -> sa.Engine:
-    """The engine "reading" or "writing", with the patience of a request or of work."""
-    engines = current_app.extensions["database_of_requests" if has_request_context() else "database"]
-    engine: sa.Engine = engines[name]
+    """The engine "reading" or "writing", with the patience of a request or of work: one of them for a whole context."""
+    if "database_engines" not in g:
+        g.database_engines = current_app.extensions["database_of_requests" if has_request_context() else "database"]
+    engine: sa.Engine = g.database_engines[name]
     return engine
 
 

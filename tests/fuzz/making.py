@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
 ODD = (
@@ -62,6 +62,7 @@ class Maker:
     rules: list[str]
     values: list[str]
     chance: random.Random
+    _left: list[str] = field(default_factory=list)
 
     def odd(self) -> str:
         pick = self.chance.random()
@@ -75,7 +76,9 @@ class Maker:
         )
 
     def request(self) -> Made:
-        rule = self.chance.choice(self.rules)
+        # Each once, in an order of chance, before any comes again: so a short run asks all of them.
+        self._left = self._left or self.chance.sample(self.rules, len(self.rules))
+        rule = self._left.pop()
         target = _ARGUMENT.sub(lambda _m: self._in_path(), rule)
         if self.chance.random() < 0.05:
             target += self.chance.choice(("/", "//", ";x", "%", "?", "#x", "/.git", "\x7f"))

@@ -99,13 +99,13 @@ def test_what_is_queued_stops_and_what_is_owed_does_not(site: Site, clock: Clock
 
 
 def test_no_mail_is_claimed_after_the_answer(site: Site, clock: Clock) -> None:
-    """F38: what a worker has leased already asks once more before it is written."""
+    """F38: what a worker has leased, and not begun, is cancelled; and it would ask once more before it is written."""
     submission = reminded(site, clock, email=ANN)
     with site.app.app_context():
         (item,) = claims.claim("a worker", 8)
         db.session.commit()
     site.client.post(path_of(site, submission))
-    assert mails_about(site, REMINDER) == ["sending"]
+    assert mails_about(site, REMINDER) == ["cancelled"]
     with site.app.app_context():
         db.reading()
         with pytest.raises(mails.NotToBeSent):
