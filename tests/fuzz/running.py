@@ -69,6 +69,8 @@ def _send(made: Made, port: int) -> str:
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=ANSWER_SECONDS) as sock:
             sock.sendall(made.raw)
+            if not made.is_wellformed:
+                sock.shutdown(socket.SHUT_WR)  # or the server would wait, as it should, for what it was promised
             answer = sock.recv(65_536)
             while answer and b"\r\n" not in answer:
                 answer += sock.recv(65_536)
