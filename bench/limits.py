@@ -17,7 +17,7 @@ from config import Config
 PAGE = "<!doctype html><title>{{ title }}</title><h1>{{ title }}</h1><p>{{ count }}</p>"
 
 app = Flask(__name__)
-engines = db.make_engines(Config.from_env({**os.environ}))
+_of_work, engines = db.make_engines(Config.from_env({**os.environ}))
 engine, reading = engines["writing"], engines["reading"]
 table = sa.Table("bench_rows", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("text", sa.Text))
 with engine.begin() as connection:
