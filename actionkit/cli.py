@@ -17,6 +17,7 @@ from actionkit.content import load as content_load
 from actionkit.content import officials_csv
 from actionkit.content.fields import ContentFault
 from actionkit.delivery import sending_pause
+from actionkit.drain import do_what_is_due
 from actionkit.errors import ActionError
 from actionkit.exports import signatures_csv
 from actionkit.replies import intake
@@ -161,7 +162,7 @@ def worker(drain: bool) -> None:
     logs.to_stderr()
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     if drain:
-        totals = jobs.drain(app)
+        totals = do_what_is_due(app)
         click.echo(", ".join(f"{n} {what}" for what, n in sorted(totals.items())))
         return
     sys.exit(worker_process.run(app, worker_process.Signals()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import time
 from collections import Counter
@@ -11,14 +10,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
-import sqlalchemy as sa
 import sqlalchemy.exc
-from flask import Flask, current_app
+from flask import current_app
 
 from actionkit import db, logs
 from actionkit.campaigns.operations import close_ended
 from actionkit.delivery import claims, groups, pace, sending_pause, set_back
-from actionkit.delivery.models import Outgoing, State
 from actionkit.delivery.renderers import Renderer
 from actionkit.delivery.worker import Worker
 from actionkit.letters import rehearsal
@@ -388,60 +385,3 @@ JOBS: dict[str, Callable[[Worker], Any]] = {
     "delete_unconfirmed": delete_unconfirmed,
     "forget": forget,
 }
-
-
-# ---------------------------------------------------------------- drain
-
-
-def drain(app: Flask) -> Counter[str]:
-    """Do everything that is due now, once, and return the totals by outcome.
-
-    Keeps the pace and every waiting time: what is not due stays. Ends when nothing is due, or
-    when the relay is in trouble.
-    """
-    worker: Worker = app.extensions["delivery_worker"]
-    totals: Counter[str] = Counter()
-    lock = threading.Lock()
-    faults: list[BaseException] = []
-
-    def send() -> None:
-        try:
-            with app.app_context():
-                ended = worker.deliver_due()
-            with lock:
-                totals.update(ended)
-        except BaseException as fault:
-            faults.append(fault)
-
-    look_where_we_are(worker)
-    end_dead_leases(worker)
-    stop_letters(worker)
-    report(worker)
-    rest(worker)
-    close_campaigns(worker)
-    fetch_mail(worker)
-    totals.update({f"incoming {state}": n for state, n in handle_mail(worker).items()})
-    watch_signing(worker, math.inf)
-    remove(worker, math.inf)
-    totals.update(expire_and_remind(worker, math.inf))
-    worker.keep_leases(app)
-    threads = [
-        threading.Thread(target=send, name=f"sender-{n}") for n in range(current_app.config["ACTIONKIT"].worker_senders)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    worker.close()
-    if faults:
-        raise faults[0]
-    totals["counted"] = count(worker)
-    totals["deleted"] = delete_unconfirmed(worker, math.inf)
-    forget(worker)
-    totals["still queued"] = db.session.execute(
-        sa.select(sa.func.count()).where(Outgoing.state == State.QUEUED)
-    ).scalar_one()
-    for rare in ("deleted", "expired", "reminded"):
-        if not totals[rare]:
-            del totals[rare]
-    return totals

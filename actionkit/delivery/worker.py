@@ -194,9 +194,7 @@ class _Sender:
             except (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError) as error:
                 db.session.rollback()
                 log.warning("database away", extra={"cause": type(error).__name__})
-                # Leased rows come back by themselves; a new claim is safer than an old one.
-                self._forget(self.waiting)
-                self.waiting.clear()
+                # What is leased stays in hand: `open_attempt` finds out whether it still is ours.
                 self.worker.stopping.wait(pause)
         return self._turn_once(outcome)
 

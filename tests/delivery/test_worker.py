@@ -159,6 +159,7 @@ def test_a_database_that_is_away_for_a_moment_leaves_nothing_stuck(
     worker = make_worker()
     ledger.deliver(worker)
     assert worker.held == {}
+    assert set(ledger.states()) == {State.SENT}, "what was leased is sent when the database is back"
     ledger.change(lease_until=LONG_AGO)
     assert ledger.end_dead_leases(worker) == 0, "what was sent is known to be sent"
     ledger.deliver(worker)

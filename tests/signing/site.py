@@ -17,9 +17,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from actionkit import db, jobs
+from actionkit import db
 from actionkit.campaigns.models import Campaign
 from actionkit.delivery.models import Outgoing
+from actionkit.drain import do_what_is_due
 from actionkit.security import make_token
 from actionkit.signing.models import Signature, Submission
 from actionkit.signing.operations import CONFIRMATION
@@ -127,7 +128,7 @@ class Site:
     def drain(self) -> Counter[str]:
         """Send what is due and count what was confirmed."""
         with self.app.app_context():
-            return jobs.drain(self.app)
+            return do_what_is_due(self.app)
 
     def mails(self) -> list[EmailMessage]:
         """All mails that have left, in their order."""
