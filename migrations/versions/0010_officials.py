@@ -1,0 +1,8 @@
+"""Officials"""
+
+revision = "0010"
+down_revision = "0009"
+
+
+def upgrade() -> None:
+    pass

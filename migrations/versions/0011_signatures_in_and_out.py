@@ -1,0 +1,8 @@
+"""Signatures in and out"""
+
+revision = "0011"
+down_revision = "0010"
+
+
+def upgrade() -> None:
+    pass

@@ -1,0 +1,8 @@
+"""Deliverability"""
+
+revision = "0013"
+down_revision = "0012"
+
+
+def upgrade() -> None:
+    pass
