@@ -32,12 +32,13 @@ from actionkit.delivery import dev_views, relay, return_path, sending_pause
 from actionkit.delivery.views import blueprint as health_blueprint
 from actionkit.exports.print_views import blueprint as printing_blueprint
 from actionkit.exports.views import blueprint as exports_blueprint
+from actionkit.figures import attention
 from actionkit.letters import compose
 from actionkit.letters.staff_views import blueprint as pace_blueprint
 from actionkit.replies import answers
 from actionkit.replies import desk as incoming_desk
 from actionkit.replies.staff_views import blueprint as incoming_blueprint
-from actionkit.review import alerts, twins
+from actionkit.review import twins
 from actionkit.review.removal_views import blueprint as removals_blueprint
 from actionkit.review.staff_views import blueprint as review_blueprint
 from actionkit.screening import networks, proof
@@ -73,7 +74,8 @@ def create_app(config: Config) -> Flask:
         can_be_put_back=taking_out.can_be_put_back,
         sending_pause=sending_pause.current,
         relay_trouble=relay.stops_sending,
-        unseen_alerts=alerts.unseen_by_campaign,
+        waiting_by_campaign=attention.by_campaign,
+        addresses_that_refuse=attention.addresses_that_refuse,
         incoming_waiting=incoming_desk.waiting,
         answers_by_official=answers.by_official,
         takes_replies=return_path.takes_replies,

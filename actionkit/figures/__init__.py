@@ -1,0 +1,1 @@
+"""WHAT staff see at a glance: what waits for a person, and how campaigns do."""
