@@ -7,7 +7,8 @@
   const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
   if (!timeZone || timeZone === "UTC") return;
 
-  const format = new Intl.DateTimeFormat(document.documentElement.lang || "en", {
+  const language = document.documentElement.lang || "en";
+  const format = new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, {
     day: "numeric",
     month: "short",
     year: "numeric",
