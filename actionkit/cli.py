@@ -332,8 +332,10 @@ export = AppGroup("export", help="Signatures as files.")
 @click.option("--bom", is_flag=True, help="Begin with a byte order mark, for older spreadsheets.")
 def export_signatures(slug: str, state: str, bom: bool) -> None:
     """The signatures of a campaign as CSV on standard output."""
-    db.reading()  # a long export must not hold the one place where writers queue
     campaign_id = _campaign_id(slug)
+    audit.record("export-signatures", slug, state=state)
+    db.session.commit()
+    db.reading()  # a long export must not hold the one place where writers queue
     with db.snapshot() as connection:
         for part in signatures_csv.stream(connection, campaign_id, state, bom=bom):
             sys.stdout.buffer.write(part)

@@ -14,6 +14,7 @@ from actionkit import db, migrations
 from actionkit.delivery import groups, recipients, relay, restored_copy, sending_pause
 from actionkit.delivery.smtp import Connection, SendError
 from actionkit.replies import imap
+from actionkit.staff import audit_chain
 from actionkit.upkeep import replay
 from config import Config
 
@@ -29,6 +30,7 @@ def examine(config: Config) -> list[str]:
         _database,
         _sending,
         _erased,
+        _audit,
         _relay,
         _incoming,
     )
@@ -104,6 +106,13 @@ def _erased(_config: Config) -> Iterator[str]:
             f"erase journal: {len(missing.unreadable)} erasures were written under a key that is neither "
             "ACTIONKIT_SECRET_KEY nor one of its fallbacks, and cannot be done again"
         )
+
+
+def _audit(_config: Config) -> Iterator[str]:
+    try:
+        yield from (f"audit trail: {fault}" for fault in audit_chain.faults())
+    except sqlalchemy.exc.DBAPIError:
+        return  # `_database` has said why
 
 
 def _relay(config: Config) -> Iterator[str]:
