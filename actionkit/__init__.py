@@ -35,6 +35,7 @@ from actionkit.exports.views import blueprint as exports_blueprint
 from actionkit.figures import attention
 from actionkit.letters import compose
 from actionkit.letters.staff_views import blueprint as pace_blueprint
+from actionkit.people.audit_views import blueprint as audit_blueprint
 from actionkit.replies import answers
 from actionkit.replies import desk as incoming_desk
 from actionkit.replies.staff_views import blueprint as incoming_blueprint
@@ -117,6 +118,7 @@ def create_app(config: Config) -> Flask:
         removals_blueprint,
         sending_blueprint,
         erase_blueprint,
+        audit_blueprint,
     ):
         app.register_blueprint(blueprint)
     turnstile.init_app(app)
