@@ -31,7 +31,7 @@ SNAPSHOT = Path(__file__).parents[1] / "data" / "routes.txt"
 OWN, OTHER = ITALY, "india-water"
 TOKEN = "x" * 40
 
-WRITES_ON_GET = {"exports.download", "audit.download"}
+WRITES_ON_GET = {"exports.download"}
 """An export's trace is written before its first byte (house law 3)."""
 
 
