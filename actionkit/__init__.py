@@ -35,6 +35,7 @@ from actionkit.exports.views import blueprint as exports_blueprint
 from actionkit.figures import attention
 from actionkit.letters import compose
 from actionkit.letters.staff_views import blueprint as pace_blueprint
+from actionkit.officials.staff_views import blueprint as officials_blueprint
 from actionkit.people.audit_views import blueprint as audit_blueprint
 from actionkit.replies import answers
 from actionkit.replies import desk as incoming_desk
@@ -114,6 +115,7 @@ def create_app(config: Config) -> Flask:
         letters_blueprint,
         pace_blueprint,
         incoming_blueprint,
+        officials_blueprint,
         review_blueprint,
         removals_blueprint,
         sending_blueprint,

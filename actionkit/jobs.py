@@ -18,7 +18,7 @@ from actionkit.campaigns.operations import close_ended
 from actionkit.delivery import claims, groups, pace, sending_pause, set_back
 from actionkit.delivery.renderers import Renderer
 from actionkit.delivery.worker import Worker
-from actionkit.letters import rehearsal
+from actionkit.letters import out_of_use, rehearsal
 from actionkit.letters.operations import DIGEST, LETTER, queue_report
 from actionkit.replies import answers, handling, imap, intake, maildir
 from actionkit.replies import mails as reply_mails
@@ -124,11 +124,12 @@ def _put_right_what_is_ahead(worker: Worker) -> None:
 
 
 def stop_letters(worker: Worker) -> int:
-    """Cancel, or queue again, the letters of a campaign that staff stop together; how many."""
+    """Cancel, or queue again, letters that staff stop together: a campaign's, or an official's; how many."""
     moved = 0
-    while not worker.stopping.is_set() and (changed := _in_one_transaction(groups.work_off)):
-        moved += changed
-        worker.stopping.wait(BETWEEN_BATCHES)
+    for work_off in (groups.work_off, out_of_use.work_off):
+        while not worker.stopping.is_set() and (changed := _in_one_transaction(work_off)):
+            moved += changed
+            worker.stopping.wait(BETWEEN_BATCHES)
     return moved
 
 

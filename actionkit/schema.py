@@ -6,6 +6,7 @@ from actionkit.campaigns import models as campaigns
 from actionkit.db import Base
 from actionkit.delivery import models as delivery
 from actionkit.letters import models as letters
+from actionkit.officials import models as officials
 from actionkit.replies import models as replies
 from actionkit.review import models as review
 from actionkit.screening import models as screening
@@ -13,5 +14,5 @@ from actionkit.signing import models as signing
 from actionkit.staff import models as staff
 from actionkit.upkeep import models as upkeep
 
-FEATURES = (delivery, staff, campaigns, letters, screening, signing, replies, review, upkeep)
+FEATURES = (delivery, staff, campaigns, letters, screening, signing, replies, review, officials, upkeep)
 TABLES = Base.metadata.tables

@@ -93,11 +93,38 @@ class Official(Base):
     country: Mapped[str] = mapped_column(sa.String(2), default="")
     language: Mapped[str] = mapped_column(sa.String(35), default="en")
     email: Mapped[str] = mapped_column(sa.String(320))
+    """The address that is in use. All that are known are `addresses`, this one among them."""
     postal_address: Mapped[str] = mapped_column(sa.String(500), default="")
     timezone: Mapped[str] = mapped_column(sa.String(64), default="", server_default=sa.text("''"))
     """Of the office, for its hours; "" = the campaign's."""
     wants_digest: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     """Gets a report a day instead of letters, also from campaigns that write letters."""
+    retired_at: Mapped[dt.datetime | None]
+    """Out of use since then: nothing is written to it, and no page names it. It keeps its seats, to come back to."""
+    has_letters_to_move: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    """A job still has to cancel its letters, since it went out of use, or to queue them again, since it came back."""
+    addresses: Mapped[list[OfficialAddress]] = relationship(
+        cascade="all, delete-orphan", order_by="OfficialAddress.position, OfficialAddress.id"
+    )
+
+
+class OfficialAddress(Base):
+    """A mail address of an office: the one in use, one that may be used next, or one that refused our letters."""
+
+    __tablename__ = "official_addresses"
+    __table_args__ = (sa.UniqueConstraint("official_id", "email"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    official_id: Mapped[int] = mapped_column(sa.ForeignKey("officials.id", ondelete="CASCADE"))
+    email: Mapped[str] = mapped_column(sa.String(320), index=True)
+    """In its normal form, as `addresses.normalise` gives it."""
+    position: Mapped[int] = mapped_column(default=1)
+    """In the order in which staff would write to them; the one in use comes first."""
+    added_at: Mapped[dt.datetime] = mapped_column(default=now)
+    refused_at: Mapped[dt.datetime | None]
+    """When it was suspended, of one that is no longer in use; of the one in use, delivery knows."""
+    refused_because: Mapped[str] = mapped_column(sa.String(300), default="", server_default=sa.text("''"))
+    """What the mail server said, without addresses."""
 
 
 class Campaign(Base):
@@ -140,7 +167,8 @@ class Campaign(Base):
 
     @property
     def officials(self) -> list[Official]:
-        return [seat.official for seat in self.seats]
+        """Those that are in use, in its order."""
+        return [seat.official for seat in self.seats if seat.official.retired_at is None]
 
     @property
     def letter_officials(self) -> list[Official]:

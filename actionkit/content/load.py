@@ -26,6 +26,7 @@ from actionkit.campaigns.models import (
     Update,
 )
 from actionkit.content.fields import Fields
+from actionkit.content.officials import describe
 from actionkit.content.reader import CampaignRecord, ProgramRecord, TextRecord, read_directory
 from actionkit.letters.operations import current_version, save_letter, set_pace, set_zones, stop_where_reported
 
@@ -43,7 +44,7 @@ def load(folder: Path) -> Counter[str]:
     officials = []
     for official in content.officials:
         officials.append(_found_or_new(Official, official.slug))
-        _set(officials[-1], **vars(official))
+        describe(officials[-1], official)
     db.session.flush()
     set_zones(officials)
     for campaign in content.campaigns:

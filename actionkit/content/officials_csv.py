@@ -13,7 +13,7 @@ from actionkit import db
 from actionkit.campaigns.models import CampaignOfficial, Official
 from actionkit.campaigns.operations import find_campaign
 from actionkit.content.fields import ContentFault, Fields
-from actionkit.content.reader import OfficialRecord, official_of
+from actionkit.content.officials import OfficialRecord, describe, official_of
 from actionkit.letters.operations import set_zones, stop_where_reported
 
 LARGEST_FILE = 50_000_000
@@ -84,8 +84,7 @@ def store(report: Report, slug: str) -> None:
     stored: list[Official] = []
     for record in report.records:
         official = known.get(record.slug) or Official(slug=record.slug)
-        for name, value in vars(record).items():
-            setattr(official, name, value)
+        describe(official, record)
         db.session.add(official)
         db.session.flush()
         stored.append(official)

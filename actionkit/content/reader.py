@@ -13,10 +13,10 @@ from pathlib import Path
 from actionkit.campaigns.models import CampaignState, LetterMode, Outcome, ReplyTo
 from actionkit.content import fields as read
 from actionkit.content.fields import ContentFault, Fields, read_front_matter
+from actionkit.content.officials import COLUMNS, OfficialRecord, official_of
 from actionkit.letters import templates
 
 LETTER_LINE = re.compile(r"^--- letter ---", re.MULTILINE)
-OFFICIAL_COLUMNS = ("id", "name", "salutation", "office", "organisation", "country", "language", "email", "address")
 RESOURCE_COLUMNS = ("program", "title", "url", "publisher")
 
 TITLE = read.text(300)
@@ -69,21 +69,6 @@ class CampaignRecord:
 
 
 @dataclass(frozen=True)
-class OfficialRecord:
-    slug: str
-    name: str
-    salutation: str
-    office: str
-    organisation: str
-    country: str
-    language: str
-    email: str
-    postal_address: str
-    timezone: str
-    wants_digest: bool
-
-
-@dataclass(frozen=True)
 class UpdateRecord:
     slug: str
     where: Fields
@@ -132,7 +117,7 @@ def read_directory(folder: Path) -> Content:
         raise ContentFault(str(folder), 1, "directory", "there is no such directory")
     return Content(
         programs=[_program(*file) for file in _markdown_files(folder, "programs")],
-        officials=[official_of(row) for row in _rows(folder, "officials.csv", OFFICIAL_COLUMNS)],
+        officials=[official_of(row) for row in _rows(folder, "officials.csv", COLUMNS)],
         campaigns=_campaigns(folder),
         updates=[_update(*file) for file in _markdown_files(folder, "updates")],
         stories=[_story(*file) for file in _markdown_files(folder, "stories")],
@@ -213,28 +198,6 @@ def _links(fields: Fields) -> list[tuple[str, str]]:
         one = Fields(fields.file, item, {}, first_line=fields.lines.get("links", 1))
         links.append((one.take("title", TITLE), one.take("url", read.url)))
     return links
-
-
-def official_of(row: Fields) -> OfficialRecord:
-    return OfficialRecord(
-        slug=row.take("id", read.slug),
-        name=row.take("name", read.text(200)),
-        salutation=row.take("salutation", read.text(200), ""),
-        office=row.take("office", TITLE, ""),
-        organisation=row.take("organisation", TITLE, ""),
-        country=row.take("country", read.country, ""),
-        language=row.take("language", read.language),
-        email=row.take("email", read.email),
-        postal_address=row.take("address", read.text(500), ""),
-        timezone=row.take("timezone", read.timezone, ""),
-        wants_digest=row.take("mode", _wants_digest, False),
-    )
-
-
-def _wants_digest(raw: str) -> bool:
-    if raw != LetterMode.DIGEST:
-        raise ValueError(f"'digest' or nothing is needed, not '{raw[:40]}'")
-    return True
 
 
 def _campaigns(folder: Path) -> list[CampaignRecord]:

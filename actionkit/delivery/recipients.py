@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from actionkit import db
 from actionkit.delivery import history
-from actionkit.delivery.models import Lane, Outgoing, RecipientHealth, State
+from actionkit.delivery.models import Lane, Outgoing, RecipientHealth, State, Turn
 
 REFUSALS_UNTIL_SUSPENDED = 3
 SUSPENDED = "suspended"
@@ -111,6 +111,75 @@ def resume(key: str) -> int | None:
         return None
     held = (Outgoing.recipient_key == key, _IS_HELD, Outgoing.last_step == SUSPENDED)
     return len(history.move(held, State.QUEUED, "the address is in use again", **history.from_the_beginning()))
+
+
+# ---------------------------------------------------------------- all that waits for one recipient
+
+_UNSENT = (State.QUEUED, State.HELD, State.FROZEN)
+
+
+def _of(key: str, *states: State) -> tuple[sa.ColumnElement[bool], ...]:
+    """What goes at a pace to one recipient and is in these states, along the index of recipient, group and state."""
+    groups = sa.select(Turn.group_key).where(Turn.recipient_key == key)
+    return (Outgoing.recipient_key == key, Outgoing.group_key.in_(groups), Outgoing.state.in_(states), _IS_PACED)
+
+
+def count_unsent(key: str) -> int:
+    """How many mails at a pace have not left and still could."""
+    return db.session.execute(sa.select(sa.func.count()).where(*_of(key, *_UNSENT))).scalar_one()
+
+
+def count_cancelled(key: str, because: str) -> int:
+    """How many were cancelled for this reason."""
+    which = (*_of(key, State.CANCELLED), Outgoing.last_answer == because)
+    return db.session.execute(sa.select(sa.func.count()).where(*which)).scalar_one()
+
+
+def cancel_unsent(key: str, because: str, most: int) -> int:
+    """Cancel, for a reason without addresses, up to `most` mails to a recipient that have not left; how many."""
+    ids = list(db.session.scalars(sa.select(Outgoing.id).where(*_of(key, *_UNSENT)).limit(most)))
+    values = {"ended_at": db.now(), "lease_owner": "", "lease_until": None, "last_step": "", "last_answer": because}
+    return len(history.move((Outgoing.id.in_(ids), Outgoing.state.in_(_UNSENT)), State.CANCELLED, because, **values))
+
+
+def queue_cancelled(key: str, reason: str, because: str, most: int) -> int:
+    """Queue again, because of something else, up to `most` mails that were cancelled for a reason; how many."""
+    which = (Outgoing.state == State.CANCELLED, Outgoing.last_answer == reason, ~Outgoing.is_maybe_twice)
+    ids = list(db.session.scalars(sa.select(Outgoing.id).where(*_of(key, State.CANCELLED), *which).limit(most)))
+    moved = history.move((Outgoing.id.in_(ids), *which), State.QUEUED, because, **history.from_the_beginning())
+    hold_waiting(key)
+    return len(moved)
+
+
+# ---------------------------------------------------------------- what is known
+
+
+@dataclass(frozen=True)
+class Health:
+    """What is known against a recipient. None of it where nothing ever refused."""
+
+    refusals: int = 0
+    reason: str = ""
+    changed_at: dt.datetime | None = None
+    suspended_at: dt.datetime | None = None
+
+
+def health(key: str) -> Health:
+    return health_of([key]).get(key, Health())
+
+
+def health_of(keys: Collection[str]) -> dict[str, Health]:
+    """Of those of these recipients of whom anything is known."""
+    rows = db.session.execute(
+        sa.select(
+            RecipientHealth.recipient_key,
+            RecipientHealth.refusals,
+            RecipientHealth.reason,
+            RecipientHealth.changed_at,
+            RecipientHealth.suspended_at,
+        ).where(RecipientHealth.recipient_key.in_(keys))
+    )
+    return {row.recipient_key: Health(row.refusals, row.reason, row.changed_at, row.suspended_at) for row in rows}
 
 
 def count_suspended() -> int:

@@ -47,13 +47,8 @@ def suspended_officials(campaign_ids: Collection[int] | None) -> Sequence[Suspen
     ]
 
 
-def official_of(slug: str, campaign_ids: Collection[int] | None) -> Official | None:
-    """An official of these campaigns (None = all) by its slug."""
-    return db.session.scalar(_officials(campaign_ids).where(Official.slug == slug))
-
-
 def _officials(campaign_ids: Collection[int] | None) -> sa.Select[Official]:
-    query = sa.select(Official)
+    query = sa.select(Official).where(Official.retired_at.is_(None))
     if campaign_ids is None:
         return query
     seats = sa.select(CampaignOfficial.official_id).where(CampaignOfficial.campaign_id.in_(campaign_ids))
@@ -66,13 +61,3 @@ def resting_campaigns(campaign_ids: Collection[int] | None) -> Sequence[RestingC
     mine = [id_ for id_ in paused if id_ is not None and (campaign_ids is None or id_ in campaign_ids)]
     campaigns = db.session.scalars(sa.select(Campaign).where(Campaign.id.in_(mine)).order_by(Campaign.slug)).all()
     return [RestingCampaign(each, paused[each.id].since, paused[each.id].because) for each in campaigns]
-
-
-def give_address(official: Official, address: str) -> int | None:
-    """Write to the official at this (normal) address from now on; how many letters are queued again.
-
-    None where it was not suspended. The letters that wait were written to the office and not to
-    the address, so they leave as they are.
-    """
-    official.email = address
-    return recipients.resume(recipient_key(official.id))

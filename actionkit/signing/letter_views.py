@@ -8,10 +8,10 @@ from werkzeug.exceptions import NotFound
 
 from actionkit import db, languages
 from actionkit.addresses import AddressInvalid, normalise
-from actionkit.campaigns.desk import campaign_for
+from actionkit.campaigns.desk import campaign_for, changeable, official_for
 from actionkit.delivery import groups, outbox, relay
 from actionkit.delivery.groups import Stopping
-from actionkit.letters import delivery_desk
+from actionkit.letters import addresses, delivery_desk
 from actionkit.letters.operations import group_key
 from actionkit.redirects import see_other
 from actionkit.signing.search import find_letter
@@ -104,13 +104,14 @@ def delivery() -> str:
 
 def _delivery_page(wrong: str = "", typed: str = "") -> str:
     mine = rights.campaign_ids(Right.VIEW)
+    officials = delivery_desk.suspended_officials(mine)
     return render_template(
         "desk/delivery.html",
         trouble=relay.stops_sending(),
         moment_now=db.now(),
-        officials=delivery_desk.suspended_officials(mine),
+        officials=officials,
         campaigns=delivery_desk.resting_campaigns(mine),
-        may_edit=rights.may(Right.EDIT),
+        changeable=changeable([each.official.id for each in officials]),
         may_admin=rights.may(Right.ADMIN),
         wrong=wrong,
         typed=typed,
@@ -136,17 +137,16 @@ def try_now() -> Response:
 @rights.needs(Right.EDIT)
 def new_address(official: str) -> Response:
     """Give a suspended official a working address (or the same one again); its letters leave then."""
-    languages.choose()
-    found = delivery_desk.official_of(official, rights.campaign_ids(Right.EDIT))
-    if found is None:
-        raise NotFound
+    found = official_for(Right.EDIT, official)
     typed = request.form.get("email", "").strip()
+    addresses.locked(found.id)
+    before = addresses.domain(found.email)
     try:
-        queued = delivery_desk.give_address(found, normalise(typed))
+        queued = addresses.use(found, normalise(typed))
     except AddressInvalid:
         db.reading()
         return make_response(_delivery_page(wrong=official, typed=typed[:320]), 422)
-    audit.record("official-address", official, letters=queued)
+    audit.record("official-address", official, letters=queued, old=before, new=addresses.domain(found.email))
     db.session.commit()
     if queued is None:
         flash(gettext("The address is stored. No letter was waiting for it."))

@@ -13,6 +13,7 @@ from actionkit.delivery import return_path
 from actionkit.delivery.renderers import CannotBeSent, Item, Mail, NotToBeSent
 from actionkit.letters.compose import NoLetter, compose
 from actionkit.letters.operations import version_seen
+from actionkit.letters.out_of_use import OUT_OF_USE
 from actionkit.security import absolute_url, make_token, path_of
 from actionkit.signing import unsubscribe
 from actionkit.signing.models import Signature, SignatureState, Submission
@@ -101,6 +102,8 @@ def letter(item: Item) -> Mail:
     signed = _confirmed(item.subject_id)
     if official is None or not official.email:
         raise CannotBeSent("the official has no address")
+    if official.retired_at:
+        raise NotToBeSent(OUT_OF_USE)
     submission, campaign = signed.submission, signed.campaign
     if campaign.letters == LetterMode.DIGEST or official.wants_digest:
         raise NotToBeSent("the official gets reports")

@@ -19,6 +19,7 @@ from actionkit.campaigns.models import Campaign, CampaignState, LetterMode, Offi
 from actionkit.delivery.renderers import Attachment, CannotBeSent, Item, Mail, NotToBeSent
 from actionkit.letters.digest import Supporter, compose
 from actionkit.letters.models import Report
+from actionkit.letters.out_of_use import OUT_OF_USE
 from actionkit.signing.counting import hour_of
 from actionkit.signing.models import ConsentWording, CountBucket, Signature, SignatureState, Submission
 
@@ -128,6 +129,8 @@ def digest(item: Item) -> Mail:
         raise NotToBeSent("the campaign sends no reports")
     if not official.email:
         raise CannotBeSent("the official has no address")
+    if official.retired_at:
+        raise NotToBeSent(OUT_OF_USE)
     written = compose(campaign, official, report, _supporters(report))
     name = f"{campaign.slug}-{report.day.isoformat()}.csv"
     return Mail(

@@ -1,0 +1,106 @@
+"""Changing officials. Nothing here commits."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Collection
+from typing import Any
+
+import sqlalchemy as sa
+
+from actionkit import db
+from actionkit.campaigns.models import Campaign, CampaignOfficial, Official
+from actionkit.delivery.models import Outgoing
+from actionkit.letters import addresses
+from actionkit.letters.models import Report
+from actionkit.letters.operations import recipient_key, set_zones, stop_where_reported
+from actionkit.replies.models import LetterAnswer
+
+RESERVED = frozenset({"admin", "api", "dev", "export", "import", "new", "staff", "static"})
+"""Ids that are no official's, since pages stand there."""
+_IS_PACED = Outgoing.lane == sa.literal_column("'paced'")
+"""No parameter: only so do the databases see that the partial index will do."""
+
+
+def add(email: str, **chosen: Any) -> Official:
+    """A new official with this (normal) address."""
+    official = Official(slug=new_slug(chosen["name"], email), **chosen)
+    addresses.begin(official, email)
+    db.session.add(official)
+    db.session.flush()
+    set_zones([official])
+    return official
+
+
+def change(official: Official, **chosen: Any) -> list[str]:
+    """Set columns of an official; the names of those that were another before."""
+    changed = [name for name, value in chosen.items() if getattr(official, name) != value]
+    for name in changed:
+        setattr(official, name, chosen[name])
+    db.session.flush()
+    if "timezone" in changed:
+        set_zones([official])
+    if "wants_digest" in changed and official.wants_digest:
+        stop_where_reported()
+    return changed
+
+
+def delete(official: Official) -> bool:
+    """Delete one to whom nothing points but its seats; False where something does, and it stays."""
+    if is_written_to(official.id):
+        return False
+    db.session.execute(sa.delete(CampaignOfficial).where(CampaignOfficial.official_id == official.id))
+    db.session.delete(official)
+    db.session.flush()
+    return True
+
+
+def is_written_to(official_id: int) -> bool:
+    """Whether a letter, a report or an answer points to the official, in any state."""
+    key = recipient_key(official_id)
+    return any(
+        db.session.scalar(query.limit(1)) is not None
+        for query in (
+            sa.select(Outgoing.id).where(Outgoing.recipient_key == key, _IS_PACED),
+            sa.select(Report.id).where(Report.official_id == official_id),
+            sa.select(LetterAnswer.id).where(LetterAnswer.official_id == official_id),
+        )
+    )
+
+
+def seat(campaign: Campaign, official_ids: Collection[int]) -> list[int]:
+    """Have a campaign write to these officials too, at the end of its list; those that are new there.
+
+    Letters go to them from who signs from now on.
+    """
+    seated = {seat.official_id for seat in campaign.seats}
+    new = [id_ for id_ in dict.fromkeys(official_ids) if id_ not in seated]
+    last = max((seat.position for seat in campaign.seats), default=0)
+    if new:
+        db.session.execute(
+            sa.insert(CampaignOfficial),
+            [{"campaign_id": campaign.id, "official_id": id_, "position": last + n} for n, id_ in enumerate(new, 1)],
+        )
+        db.session.expire(campaign, ["seats"])
+        stop_where_reported()
+    return new
+
+
+def new_slug(name: str, email: str, taken: Collection[str] = ()) -> str:
+    """An id for an official without one: from the name, with a number where that one is taken."""
+    stem = slug_of(name)[:90].strip("-") or f"official-{hashlib.sha256(email.lower().encode()).hexdigest()[:8]}"
+    known = set(db.session.scalars(sa.select(Official.slug).where(Official.slug.startswith(stem, autoescape=True))))
+    known |= {slug for slug in taken if slug.startswith(stem)} | RESERVED
+    number, slug = 1, stem
+    while slug in known:
+        number += 1
+        slug = f"{stem}-{number}"
+    return slug
+
+
+def slug_of(text: str) -> str:
+    """What of a text may stand in an id: lower-case letters of the Latin alphabet, digits, single hyphens."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
