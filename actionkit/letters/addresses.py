@@ -37,8 +37,9 @@ class Known:
 def of(official: Official) -> list[Known]:
     """All that are known of an office, the one in use first."""
     health = recipients.health(recipient_key(official.id))
-    used = Known(official.email, True, health.refusals, health.suspended_at, health.reason)
-    others = (each for each in official.addresses if each.email != official.email)
+    reason = health.reason if health.refusals or health.suspended_at else ""
+    used = Known(official.email, True, health.refusals, health.suspended_at, reason)
+    others = (each for each in official.addresses if not _same(each.email, official.email))
     return [used, *(Known(each.email, False, 0, each.refused_at, each.refused_because) for each in others)]
 
 
@@ -54,10 +55,11 @@ def use(official: Official, address: str) -> int | None:
     the address, so they leave as they are.
     """
     key, before = recipient_key(official.id), official.email
-    ordered = [each for each in official.addresses if each.email != address]
-    chosen = next((each for each in official.addresses if each.email == address), None)
-    if before and before != address:
-        old = next((each for each in ordered if each.email == before), None)
+    ordered = [each for each in official.addresses if not _same(each.email, address)]
+    chosen = _row_of(official, address)
+    is_another = not _same(before, address)
+    if before and is_another:
+        old = _row_of(official, before)
         if old is None:
             old = OfficialAddress(email=before)
             ordered.insert(0, old)
@@ -66,10 +68,10 @@ def use(official: Official, address: str) -> int | None:
             old.refused_at, old.refused_because = health.suspended_at, health.reason
     chosen = chosen or OfficialAddress(email=address)
     chosen.refused_at, chosen.refused_because = None, ""
-    official.email = address
+    chosen.email = official.email = address
     _put_in_order(official, [chosen, *ordered])
     queued = recipients.resume(key)
-    if before != address:
+    if is_another:
         recipients.accepted(key)  # refusals of another address do not count against this one
     return queued
 
@@ -82,8 +84,8 @@ def begin(official: Official, address: str) -> None:
 
 def add(official: Official, address: str) -> bool:
     """Keep a further address, as the last; False where it is known, or there are too many."""
-    known = [each.email for each in official.addresses]
-    if address == official.email or address in known or len(known) >= MOST_ADDRESSES:
+    is_known = _same(official.email, address) or _row_of(official, address) is not None
+    if is_known or len(official.addresses) >= MOST_ADDRESSES:
         return False
     _put_in_order(official, [*official.addresses, OfficialAddress(email=address)])
     return True
@@ -91,8 +93,8 @@ def add(official: Official, address: str) -> bool:
 
 def remove(official: Official, address: str) -> bool:
     """Forget an address that is not in use; False where it is, or is none of the office's."""
-    kept = [each for each in official.addresses if each.email != address]
-    if address == official.email or len(kept) == len(official.addresses):
+    kept = [each for each in official.addresses if not _same(each.email, address)]
+    if _same(official.email, address) or len(kept) == len(official.addresses):
         return False
     _put_in_order(official, kept)
     return True
@@ -104,9 +106,18 @@ def told(official: Official, address: str) -> int | None:
     A new one is used from now on. One that is known keeps its place: staff may have gone on to another since,
     and a file that is loaded once more must not bring back an address that refused.
     """
-    if address == official.email or any(each.email == address for each in official.addresses):
+    if _same(official.email, address) or _row_of(official, address) is not None:
         return None
     return use(official, address)
+
+
+def _same(one: str | None, other: str) -> bool:
+    """Whether two normal addresses are one mailbox, as far as any office of the world goes."""
+    return (one or "").lower() == other.lower()
+
+
+def _row_of(official: Official, address: str) -> OfficialAddress | None:
+    return next((each for each in official.addresses if _same(each.email, address)), None)
 
 
 def _put_in_order(official: Official, addresses: list[OfficialAddress]) -> None:

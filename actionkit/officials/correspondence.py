@@ -83,5 +83,5 @@ _AT_ONCE = 400
 
 
 def _counts(column: InstrumentedAttribute[int], *which: sa.ColumnElement[bool]) -> dict[int, int]:
-    number = sa.func.count()
-    return dict(db.session.execute(sa.select(column, number).where(*which).group_by(column)).tuples().all())
+    counted = sa.select(column.label("campaign"), sa.func.count().label("n")).where(*which).group_by(column)
+    return {row.campaign: row.n for row in db.session.execute(counted)}

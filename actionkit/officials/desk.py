@@ -61,16 +61,12 @@ def officials(wanted: Wanted, campaign_ids: set[int] | None, *, number: int) -> 
     found = page_of(query, number)
     rows = [row[0] for row in found.rows]
     health = recipients.health_of([recipient_key(each.id) for each in rows])
-    number_of = sa.func.count()
-    seats = dict(
-        db.session.execute(
-            sa.select(CampaignOfficial.official_id, number_of)
-            .where(CampaignOfficial.official_id.in_([each.id for each in rows]))
-            .group_by(CampaignOfficial.official_id)
-        )
-        .tuples()
-        .all()
+    seated = db.session.execute(
+        sa.select(CampaignOfficial.official_id, sa.func.count().label("n"))
+        .where(CampaignOfficial.official_id.in_([each.id for each in rows]))
+        .group_by(CampaignOfficial.official_id)
     )
+    seats = {row.official_id: row.n for row in seated}
     shown = [Row(each, health.get(recipient_key(each.id), Health()), seats.get(each.id, 0)) for each in rows]
     return Page(shown, found.number, found.has_next)
 

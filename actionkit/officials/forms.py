@@ -106,15 +106,15 @@ class AddressForm(BaseForm):
 
 
 def _languages(here: str, own: str) -> list[tuple[str, str]]:
-    known = _language_names(here)
-    return list(known) if own in dict(known) else [(own, languages.name_here(own)), *known]
+    known = list(_language_names(here))
+    return known if own in dict(known) else [(own, languages.name_here(own)), *known]
 
 
 @cache
 def _language_names(here: str) -> tuple[tuple[str, str], ...]:
-    names = Locale.parse(here, sep="-").languages
-    tags = (tag for tag in names if len(tag) == 2 and languages.is_language(tag))
-    return tuple(sorted(((tag, names[tag]) for tag in tags), key=lambda pair: pair[1].casefold()))
+    names: dict[str, str] = dict(Locale.parse(here, sep="-").languages)
+    known = ((tag, name) for tag, name in names.items() if len(tag) == 2 and languages.is_language(tag))
+    return tuple(sorted(known, key=lambda pair: pair[1].casefold()))
 
 
 @cache
