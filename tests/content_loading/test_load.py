@@ -14,20 +14,10 @@ from click.testing import Result
 from flask import Flask
 
 from actionkit import db
-from actionkit.campaigns.models import (
-    Campaign,
-    CampaignState,
-    CampaignText,
-    Official,
-    OfficialAddress,
-    Program,
-    Resource,
-)
+from actionkit.campaigns.models import Campaign, CampaignState, CampaignText, Official, Program, Resource
 from actionkit.campaigns.operations import close_ended
 from actionkit.db import Base
-from actionkit.letters import addresses
 from actionkit.letters.models import LetterText, LetterVersion
-from actionkit.letters.operations import set_zones
 from tests.conftest import CONTENT
 from tests.signing.site import Site
 
@@ -430,26 +420,6 @@ def test_an_official_is_set_to_digest_and_her_waiting_letters_stop(app: Flask, s
     assert {letter.state for letter in site.letters()} == {"cancelled"}
     change(folder, OFFICIALS, ",digest", ",weekly")
     assert "mode" in load(app, folder).stderr
-
-
-def test_a_reload_keeps_what_staff_set_at_the_desk(app: Flask, site: Site, folder: Path) -> None:
-    """Its columns say less than is known: other addresses, the time zone, reports, out of use."""
-    with app.app_context():
-        official = db.session.scalars(sa.select(Official).where(Official.slug == "it-water")).one()
-        addresses.use(official, "new@example.org")
-        official.timezone, official.wants_digest, official.retired_at = "Europe/Rome", True, db.now()
-        set_zones([official])
-        db.session.commit()
-    before = content_hash(app)
-    loaded(app, folder)
-    assert content_hash(app) == before, "the address that was left is not brought back"
-    change(folder, OFFICIALS, "acqua@governo.example", "third@example.org")
-    loaded(app, folder)
-    official = site.one(Official, Official.slug == "it-water")
-    assert (official.email, official.timezone, official.wants_digest) == ("third@example.org", "Europe/Rome", True)
-    assert official.retired_at
-    kept = site.stored(OfficialAddress, OfficialAddress.official_id == official.id)
-    assert {each.email for each in kept} == {"acqua@governo.example", "new@example.org", "third@example.org"}
 
 
 def test_officials_of_an_unknown_campaign_are_refused(app: Flask, tmp_path: Path) -> None:
