@@ -26,7 +26,7 @@ run: $(STAMP) ## start everything: web and worker, with sample content on first 
 	@exec $(BIN)/actionkit run --content content
 
 test: $(STAMP) ## every test, in parallel
-	@$(BIN)/python -m pytest -n 3 --dist worksteal
+	@$(BIN)/python -m pytest -n 4 --dist worksteal
 
 lint: $(STAMP) ## ruff, mypy, import-linter, template lint
 	$(BIN)/ruff check .

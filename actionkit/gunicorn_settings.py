@@ -4,6 +4,7 @@ One place for `make run`, the service files, the benchmarks and the tests; the c
 override each of them. Why gunicorn: docs/decisions/0004-wsgi-server.md.
 """
 
+import gc
 import resource
 import sys
 
@@ -21,6 +22,12 @@ forwarder_headers = ""
 """None: a client must not say under which path we are."""
 worker_connections = 800
 MOST_FILES = 65_536
+
+
+def when_ready(_server: object) -> None:
+    """Leave what was loaded out of every later search for garbage, and its memory shared."""
+    gc.collect()
+    gc.freeze()
 
 
 def post_fork(_server: object, _worker: object) -> None:

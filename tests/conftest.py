@@ -20,6 +20,7 @@ import psycopg
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.routing import Rule
 
 from actionkit import create_app, db, migrations
 from actionkit.content.load import load
@@ -44,6 +45,26 @@ class _Compiled(jinja2.BytecodeCache):
 
 
 COMPILED = _Compiled()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _same_routes_compiled_once() -> Iterator[None]:
+    """Let the applications of a test process share the code that Werkzeug compiles for each route.
+
+    A test makes an application of its own, and three quarters of the time for it went there.
+    """
+    compile_builder = Rule._compile_builder
+    compiled: dict[object, object] = {}
+
+    def once(rule: Rule, append_unknown: bool = True) -> object:
+        key = (rule.rule, rule.subdomain, str(rule.defaults), rule.endpoint, append_unknown)
+        if key not in compiled:
+            compiled[key] = compile_builder(rule, append_unknown)
+        return compiled[key]
+
+    Rule._compile_builder = once  # type: ignore[method-assign, assignment]
+    yield
+    Rule._compile_builder = compile_builder  # type: ignore[method-assign]
 
 
 @dataclass(frozen=True)
@@ -116,7 +137,7 @@ def postgres_template(postgres: Postgres, tmp_path_factory: pytest.TempPathFacto
     return name
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A database of its own with the test content; the test runs once on each kind."""
     if request.param == "sqlite":
@@ -182,13 +203,39 @@ def sign_form(**changed: Any) -> SignForm:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """In CI a test that cannot run is a failure: `.ci/run` installs what each needs."""
-    if os.environ.get("ACTIONKIT_NO_SKIPS"):
-        config.stash[_NO_SKIPS] = True
+    config.stash[_NO_SKIPS] = bool(os.environ.get("ACTIONKIT_NO_SKIPS"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deal the tests that mostly wait among the test processes, each to begin with its share of them.
+
+    xdist gives each process one stretch of the list. Left together, those that wait for killed
+    workers and for browsers would be the end of one process while the others have nothing to do.
+    """
+    processes = getattr(config, "workerinput", {}).get("workercount", 1)
+    waiting = [item for item in items if item.get_closest_marker("processes") or item.get_closest_marker("browser")]
+    others = [item for item in items if item not in set(waiting)]
+    share = -(-len(others) // processes)
+    items[:] = [
+        item
+        for process in range(processes)
+        for item in (*waiting[process::processes], *others[process * share : (process + 1) * share])
+    ]
 
 
 _NO_SKIPS = pytest.StashKey[bool]()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what uses a database once on each kind; what is marked `one_database`, on SQLite or the one it names."""
+    named = [name for mark in metafunc.definition.iter_markers("parametrize") for name in mark.args[0]]
+    if "database_url" not in metafunc.fixturenames or "database_url" in named:
+        return
+    one = metafunc.definition.get_closest_marker("one_database")
+    kinds = ["sqlite", "postgresql"] if one is None else [*one.args, "sqlite"][:1]
+    metafunc.parametrize("database_url", kinds, indirect=True)
 
 
 @pytest.hookimpl(wrapper=True)

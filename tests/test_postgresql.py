@@ -84,7 +84,7 @@ def test_one_finds_out_while_the_others_are_told() -> None:
     away.begin()
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.one_database("postgresql")
 def test_everyone_has_the_patience_that_fits(make_app: MakeApp) -> None:
     app = make_app()
     show = sa.text("SHOW statement_timeout")

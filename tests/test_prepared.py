@@ -59,7 +59,7 @@ def test_an_error_is_sqlalchemys_and_quotes_nobody() -> None:
     assert state_of.row(address="bea@example.org", until=MOMENT) is None, "the transaction is gone as a whole"
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.one_database("postgresql")
 def test_a_lost_connection_is_known_as_one(app: Flask) -> None:
     with app.app_context():
         own = db.session.scalar(sa.text("SELECT pg_backend_pid()"))

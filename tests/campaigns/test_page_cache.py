@@ -13,6 +13,8 @@ from actionkit import db
 from actionkit.campaigns.models import Campaign, CampaignState
 from tests.conftest import MakeApp
 
+pytestmark = pytest.mark.one_database
+
 ITALY = "/campaigns/italy-water"
 
 

@@ -15,7 +15,9 @@ from tests.conftest import MakeApp, sign_form
 from tests.signing.site import ITALY, Site
 from tests.structure.page import Page
 
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = pytest.mark.one_database
+
+only_sqlite = pytest.mark.one_database
 
 BASE = "http://127.0.0.1:8000"
 PUBLIC = [

@@ -387,6 +387,7 @@ def test_officials_are_imported_and_seated_once(app: Flask, site: Site, tmp_path
     assert site.client.get("/campaigns/kenya-petition").text.count("<strong>Person new-") == 3
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("row", "message"),
     [
@@ -422,6 +423,7 @@ def test_an_official_is_set_to_digest_and_her_waiting_letters_stop(app: Flask, s
     assert "mode" in load(app, folder).stderr
 
 
+@pytest.mark.one_database
 def test_officials_of_an_unknown_campaign_are_refused(app: Flask, tmp_path: Path) -> None:
     before = content_hash(app)
     result = officials(app, tmp_path, HEADER + ROW.format(id="new-1"), slug="unknown")

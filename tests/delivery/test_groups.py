@@ -116,6 +116,7 @@ def test_all_unsent_of_a_group_are_stopped_and_taken_back(
 # ---------------------------------------------------------------- who takes its time
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("answer", [3.0, Trickle("250 2.0.0 taken", 0.2)])
 def test_a_slow_recipient_holds_up_one_sender_and_nobody_else(
     make_app: MakeApp, sink: Sink, make_worker: MakeWorker, answer: object, monkeypatch: pytest.MonkeyPatch

@@ -95,6 +95,7 @@ def test_turns_go_round_between_campaigns_and_a_slow_one_holds_up_nobody() -> No
     assert groups["quick"] >= 80, groups
 
 
+@pytest.mark.one_database
 @pytest.mark.usefixtures("context")
 def test_letters_leave_while_each_office_is_open() -> None:
     pace.set_group("g", 6, office_hours="Mon-Fri 09:00-17:00", zone="Europe/Rome")
@@ -109,6 +110,7 @@ def test_letters_leave_while_each_office_is_open() -> None:
         assert len(local) == 60
 
 
+@pytest.mark.one_database
 @pytest.mark.usefixtures("context")
 def test_a_spread_ends_with_its_campaign_and_follows_what_comes_in() -> None:
     end = MONDAY + dt.timedelta(hours=20)
@@ -122,6 +124,7 @@ def test_a_spread_ends_with_its_campaign_and_follows_what_comes_in() -> None:
     assert end - dt.timedelta(minutes=25) <= rest[-1][0] <= end + dt.timedelta(minutes=10)
 
 
+@pytest.mark.one_database
 @pytest.mark.usefixtures("context")
 def test_a_lonely_letter_of_a_long_spread_waits_a_day_at_most() -> None:
     pace.set_group("g", None, spread_until=MONDAY + dt.timedelta(days=60))

@@ -55,6 +55,7 @@ def _outage(workers: list[Relay], clock: Clock, seconds: float) -> int:
     return tries
 
 
+@pytest.mark.one_database
 def test_ten_minutes_of_outage_cost_few_tries_and_end_within_two_minutes(clock: Clock) -> None:
     workers = [Relay() for _ in range(2)]
     assert _outage(workers, clock, 600) <= 15
@@ -67,6 +68,7 @@ def test_ten_minutes_of_outage_cost_few_tries_and_end_within_two_minutes(clock: 
     assert (clock.moment - opened).total_seconds() <= 91
 
 
+@pytest.mark.one_database
 def test_a_long_outage_is_looked_at_every_five_minutes(clock: Clock) -> None:
     one = Relay()
     _outage([one], clock, 2 * 3600)
@@ -101,6 +103,7 @@ def test_wrong_settings_pause_at_once_and_a_new_process_need_not_wait(clock: Clo
     assert _asks(Relay()) is not None, "each new process once"
 
 
+@pytest.mark.one_database
 def test_staff_end_a_pause(clock: Clock) -> None:
     one = Relay()
     _outage([one], clock, 10)

@@ -25,8 +25,8 @@ from tests.sink import Sink
 
 OLDER = "UPDATE delivery_sending SET generation = generation - 10"
 """What it looks like when older rows come back into the same place."""
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+only_sqlite = pytest.mark.one_database
+only_postgresql = pytest.mark.one_database("postgresql")
 
 
 @contextmanager

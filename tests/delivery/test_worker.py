@@ -80,6 +80,7 @@ def _answering(step: str, reply: Any) -> Any:
     return lambda at, session: reply if at == step else None
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("step", "reply"),
     [
@@ -197,6 +198,7 @@ def test_greylisting_is_waited_out_with_growing_gaps(ledger: Ledger, sink: Sink,
     assert len(sink.received) == 1
 
 
+@pytest.mark.one_database
 def test_what_is_put_off_for_a_week_fails(ledger: Ledger, sink: Sink, make_worker: MakeWorker) -> None:
     ledger.put("a@example.org")
     ledger.change(first_tried_at=LONG_AGO)
@@ -209,6 +211,7 @@ def test_what_is_put_off_for_a_week_fails(ledger: Ledger, sink: Sink, make_worke
     assert ledger.row().state == State.FAILED
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("reply", "state"), [("554 5.7.1 looks like spam", State.FAILED), ("452 4.3.1 disk full", State.QUEUED)]
 )

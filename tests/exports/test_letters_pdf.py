@@ -18,6 +18,8 @@ from actionkit.staff.models import AuditEntry, StaffRole
 from tests.signing.site import ITALY, Site
 from tests.structure.conftest import SignIn, csrf_token, sign_in, site
 
+pytestmark = pytest.mark.one_database
+
 __all__ = ["sign_in", "site"]
 
 PAGE = f"/staff/campaigns/{ITALY}/print"

@@ -1,6 +1,6 @@
 """The whole journey with the product's own processes: content, signatures, letters, CSV.
 
-200 supporters sign two campaigns, 150 of them confirm both; the worker is killed in the middle
+80 supporters sign two campaigns, 60 of them confirm both; the worker is killed in the middle
 of the letters. Nobody is written to twice without a mark, nobody is forgotten.
 """
 
@@ -20,7 +20,7 @@ from tests.conftest import CONTENT, Postgres
 from tests.journeys.product import Product, in_threads, link_in, product, wait_until
 from tests.sink import Sink
 
-SUPPORTERS, CONFIRMING = 200, 150
+SUPPORTERS, CONFIRMING = 80, 60
 SENDERS = 4
 OFFICIALS = {
     "italy-water": ("acqua@governo.example", "salute@governo.example", "towns@comuni.example"),

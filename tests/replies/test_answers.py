@@ -18,7 +18,7 @@ from tests.signing.site import ITALY
 from tests.structure.conftest import SignIn
 from tests.structure.page import Page
 
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+only_sqlite = pytest.mark.one_database
 
 
 def hidden_letter(site: MailSite) -> Outgoing:

@@ -18,7 +18,7 @@ from tests.replies.conftest import OURS, MailSite
 from tests.replies.samples import answer, out_of_office, qmail, report, unreadable
 from tests.structure.conftest import SignIn
 
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+only_sqlite = pytest.mark.one_database
 
 
 def findings(mails: list[IncomingMail]) -> list[str]:

@@ -21,7 +21,7 @@ from tests.conftest import MakeApp, make_config
 from tests.replies.mailbox_server import PASSWORD, MailboxServer
 from tests.replies.samples import answer
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = pytest.mark.one_database
 
 RAW = answer("bounces@sender.example")
 OTHER = RAW.replace(b"answer-1", b"answer-2")

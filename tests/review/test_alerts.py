@@ -22,7 +22,7 @@ from tests.sink import Sink
 from tests.structure.conftest import SignIn, csrf_token
 from tests.structure.page import Page
 
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+only_sqlite = pytest.mark.one_database
 
 REVIEW = f"/staff/campaigns/{ITALY}/review"
 

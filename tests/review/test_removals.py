@@ -45,7 +45,7 @@ REMOVALS = f"/staff/campaigns/{ITALY}/removals"
 SIGNATURES = f"/staff/campaigns/{ITALY}/signatures"
 OTHER = "kenya-petition"
 NOON = dt.datetime(2026, 3, 29, 12, 20, tzinfo=dt.UTC)
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+only_sqlite = pytest.mark.one_database
 
 
 class Desk:

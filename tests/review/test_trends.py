@@ -18,7 +18,7 @@ from tests.review.conftest import NETWORK, ReviewSite, hour
 from tests.signing.site import ITALY
 from tests.structure.conftest import SignIn
 
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+only_sqlite = pytest.mark.one_database
 
 
 def stored(site: ReviewSite) -> dict[tuple[str, str], int]:

@@ -23,7 +23,7 @@ RULES = {
     "there.example": Provider(same_as="here.example", tag_separator="+"),
     "odd.example": Provider(same_as="nowhere.example", ignores_dots=True),
 }
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+only_sqlite = pytest.mark.one_database
 
 TWINS = f"/staff/campaigns/{ITALY}/review/twins"
 

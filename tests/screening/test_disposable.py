@@ -25,14 +25,14 @@ def test_a_throw_away_address_is_held_and_sees_nothing_of_it(site: Site) -> None
     assert site.total() == 0
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.one_database
 def test_what_lies_below_a_listed_domain_is_listed(site: Site) -> None:
     for domain in ("a.b.Mailinator.com", "no-such-mailinator.com", "mailinator.com.example.org"):
         site.sign(email=f"ann@{domain}")
     assert reasons(site) == [THROW_AWAY, "", ""]
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.one_database
 def test_a_rule_that_allows_lifts_it(site: Site) -> None:
     add_rule(site, RuleKind.DOMAIN, "mailinator.com", RuleAction.ALLOW)
     site.sign(email="ann@mailinator.com")

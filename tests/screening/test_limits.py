@@ -27,7 +27,7 @@ from tests.signing.site import ITALY, Site
 
 ADDRESS = "192.0.2.77"
 
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+only_sqlite = pytest.mark.one_database
 
 
 def post(site: Site, address: str = ADDRESS, slug: str = ITALY, **headers: str) -> int:
@@ -98,6 +98,7 @@ def test_a_forged_forwarded_address_is_ignored(limited: Site) -> None:
     assert len(by_network(limited)) == 1
 
 
+@pytest.mark.one_database
 def test_a_proxy_of_ours_is_believed_and_no_other(make_app: MakeApp) -> None:
     site = Site(make_app(sign_limit="3 per 5 minutes", trusted_proxies="1"))
     for number in range(5):

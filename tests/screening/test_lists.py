@@ -23,7 +23,7 @@ from tests.structure.test_pages_structure import check
 NETWORK, DOMAIN, ADDRESS = RuleKind.NETWORK, RuleKind.DOMAIN, RuleKind.ADDRESS
 ALLOW, HOLD = RuleAction.ALLOW, RuleAction.HOLD
 
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+only_sqlite = pytest.mark.one_database
 
 
 def reason(site: Site, email: str = "ann@example.org", remote: str = "192.0.2.77") -> str:

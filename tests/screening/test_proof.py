@@ -38,7 +38,7 @@ from tests.structure.test_pages_structure import check
 KENYA = "kenya-petition"
 PAGE, CHALLENGE = f"/campaigns/{ITALY}", f"/campaigns/{ITALY}/challenge.json"
 
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+only_sqlite = pytest.mark.one_database
 
 
 @pytest.fixture

@@ -389,6 +389,7 @@ def test_a_post_from_our_own_page_is_taken(shared: Site, headers: dict[str, str]
     assert (answer.status_code, added(shared, before)) == (303, (1, 1, 1))
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     "headers", [{"Host": "evil.example"}, {"X-Forwarded-Host": "evil.example"}, {"Forwarded": "host=evil.example"}]
 )

@@ -26,7 +26,7 @@ JSON, CSV = f"/campaigns/{ITALY}/history.json", f"/campaigns/{ITALY}/history.csv
 NOON = dt.datetime(2026, 3, 29, 12, tzinfo=dt.UTC)
 HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+only_sqlite = pytest.mark.one_database
 
 
 def count(site: Site, *traces: tuple[dt.datetime, str, int]) -> None:

@@ -207,6 +207,7 @@ def test_each_mail_confirms_its_own_submission(site: Site) -> None:
     assert site.one(Signature).submission_id == site.stored(Submission)[0].id
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("method", ["get", "head", "options"])
 @pytest.mark.parametrize("agent", ["", "Mozilla/5.0", "BingPreview/1.0b", "Barracuda Sentinel (EE)"])
 def test_looking_never_confirms(site: Site, method: str, agent: str) -> None:
@@ -274,6 +275,7 @@ def test_a_used_link_shows_what_was_confirmed_for_good(site: Site) -> None:
     assert "already confirmed" in site.client.get(old).text
 
 
+@pytest.mark.one_database
 def test_the_seven_days_begin_with_the_mail(site: Site) -> None:
     site.sign()
     week = dt.timedelta(days=8)
@@ -292,6 +294,7 @@ def forgeries(token: str) -> list[str]:
     return [t for t in (*changed, *last, *added, token[:-1], token[:10], token.upper(), "x", "a" * 4_096) if t != token]
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("purpose", ["confirm", "withdraw"])
 def test_a_changed_token_is_404(site: Site, purpose: str) -> None:
     submission = site.confirmed() if purpose == "withdraw" else site.signed()
@@ -335,6 +338,7 @@ def test_an_old_key_opens_links_until_it_is_taken_away(make_app: MakeApp, app: F
     assert old.state() == "confirmed"
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(("hours", "status"), [(1, 200), (23, 200), (25, 410)])
 @pytest.mark.parametrize("is_closed_by_staff", [True, False])
 def test_confirming_is_possible_for_a_day_after_the_end(
@@ -533,6 +537,7 @@ def letters_on(page: Page) -> list[tuple[str, str]]:
     return [(subject.text, body.text) for subject, body in zip(subjects, bodies, strict=True)]
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("own_words", ["", TRICKY])
 @pytest.mark.parametrize("lang", ["", "it"])
 def test_the_preview_is_the_letter_that_leaves(site: Site, own_words: str, lang: str) -> None:

@@ -29,7 +29,7 @@ from tests.structure.test_pages_structure import check
 ANN = "ann@example.org"
 HELD = "many signatures from one network"
 
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+only_sqlite = pytest.mark.one_database
 
 
 def states(site: Site) -> list[str]:

@@ -17,7 +17,7 @@ from tests.structure.page import Page
 
 HOUR = dt.datetime(2026, 3, 29, 1, tzinfo=dt.UTC)
 
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+only_sqlite = pytest.mark.one_database
 
 
 def trace(site: Site, delta: int, slug: str = ITALY) -> None:

@@ -87,6 +87,7 @@ def test_a_report_a_day_tells_what_is_new_and_names_who_allowed_it(digest: Site,
         assert "00184" not in whole
 
 
+@pytest.mark.one_database
 def test_the_same_at_each_try_but_for_who_has_withdrawn(digest: Site, clock: Clock) -> None:
     stays = digest.confirmed(name="Ada Stays", show_name="y")
     goes = digest.confirmed(name="Bea Goes", show_name="y")
@@ -119,6 +120,7 @@ def test_the_same_at_each_try_but_for_who_has_withdrawn(digest: Site, clock: Clo
     assert sorted(row[0] for row in later) == ["Ada Stays", "Cleo Late"]
 
 
+@pytest.mark.one_database
 def test_who_agreed_to_be_counted_only_is_not_named(site: Site, clock: Clock) -> None:
     clock.set(NOON)
     site.change(Campaign, Campaign.slug == ITALY, letters="none", closes_on=None, letters_per_hour=0)

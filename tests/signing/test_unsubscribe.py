@@ -23,7 +23,7 @@ from tests.structure.test_pages_structure import check
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+only_sqlite = pytest.mark.one_database
 
 
 def path_of(site: Site, submission: Submission, purpose: str = "unsubscribe") -> str:

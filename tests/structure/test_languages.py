@@ -96,7 +96,7 @@ def test_compiled_catalogues_are_fresh(language: str) -> None:
     assert mo.is_file(), "run `make install`, which compiles them"
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.one_database
 @pytest.mark.parametrize("language", OTHERS)
 @pytest.mark.parametrize("path", ["/", "/archive", "/updates", "/programs/clean-water"])
 def test_a_page_speaks_its_language(site: Site, language: str, path: str) -> None:

@@ -106,7 +106,7 @@ def full(site: Site) -> Site:
     return site
 
 
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+only_sqlite = pytest.mark.one_database
 
 
 @only_sqlite

@@ -30,7 +30,7 @@ PERSON = {
 }
 ADDRESS = "198.51.100.23"
 
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+only_sqlite = pytest.mark.one_database
 
 
 @pytest.fixture

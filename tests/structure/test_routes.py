@@ -211,6 +211,7 @@ def test_a_post_of_staff_needs_its_token(desk: Desk, sign_in: SignIn) -> None:
     assert stored(desk.site) == before
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("role", [StaffRole.VIEWER, StaffRole.CAMPAIGNER])
 def test_anothers_campaign_is_404_on_every_route(desk: Desk, sign_in: SignIn, role: StaffRole) -> None:
     client = sign_in(role, OWN)
@@ -243,6 +244,7 @@ def test_anothers_signature_and_letter_are_404_under_the_own_slug(desk: Desk, si
     assert stored(desk.site) == before
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("role", list(StaffRole))
 @pytest.mark.parametrize("is_everywhere", [True, False])
 def test_each_role_gets_what_its_rights_say(desk: Desk, sign_in: SignIn, role: StaffRole, is_everywhere: bool) -> None:

@@ -20,7 +20,7 @@ def back_up(site: Site, file: Path) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.one_database
 def test_a_backup_is_whole_also_while_somebody_writes(site: Site, tmp_path: Path) -> None:
     site.signed(email="stored@example.org")
     target = tmp_path / "backups" / "one.db"
@@ -41,7 +41,7 @@ def test_a_backup_is_whole_also_while_somebody_writes(site: Site, tmp_path: Path
     assert emails == ["stored@example.org", "later@example.org"]
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.one_database
 def test_a_backup_that_cannot_be_made_is_none(site: Site, tmp_path: Path) -> None:
     database = site.app.config["ACTIONKIT"].database_file
     for target in (database, tmp_path / "nowhere" / "x.db"):
@@ -51,13 +51,13 @@ def test_a_backup_that_cannot_be_made_is_none(site: Site, tmp_path: Path) -> Non
     assert site.sign().status_code == 303
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.one_database("postgresql")
 def test_postgresql_has_its_own(site: Site, tmp_path: Path) -> None:
     status, said = back_up(site, tmp_path / "x")
     assert (status, "pg_dump" in said) == (1, True)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.one_database
 def test_the_document_names_commands_that_exist(make_app: MakeApp) -> None:
     """F33 runs those of a backup and a restore; here nobody mistyped the others."""
     runner = make_app().test_cli_runner()

@@ -33,7 +33,7 @@ ADDRESS = "canarina@fringuello.example"
 TEXTS = (NAME, EMAIL, ADDRESS, POSTCODE, COMMENT, LETTER)
 SHE = {"name": NAME, "email": EMAIL, "postcode": POSTCODE, "comment": COMMENT}
 
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+only_sqlite = pytest.mark.one_database
 
 
 def signed_everywhere(site: Site) -> dict[str, str]:
@@ -154,6 +154,7 @@ def test_who_takes_her_signature_back_too_is_not_counted(site: Site) -> None:
     assert found_in_tables(site) == []
 
 
+@pytest.mark.one_database
 def test_links_of_the_erased_are_over(site: Site) -> None:
     links = signed_everywhere(site)
     erase(site)
