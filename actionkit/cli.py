@@ -314,7 +314,7 @@ def recount(slug: str | None) -> None:
     for found in differences:
         click.echo(
             f"{found.slug}: stored {found.stored}, counted {found.counted}, "
-            f"{found.wrong_buckets} wrong buckets, "
+            f"{found.wrong_buckets} wrong buckets, {found.wrong_days} wrong days, "
             f"removed: stored {found.stored_removed}, counted {found.counted_removed}; repaired"
         )
     if not differences:

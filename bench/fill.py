@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from actionkit import db
 from actionkit.delivery.models import State
 from actionkit.schema import TABLES
-from actionkit.signing.models import CampaignCount, CountBucket, SignatureState
+from actionkit.signing.models import CampaignCount, CountBucket, Measure, SignatureState
 from bench.ground import CAMPAIGN, FORM, Installation
 
 AN_HOUR = 10_000
@@ -56,7 +56,7 @@ def fill(place: Installation, signatures: int) -> None:
             hour = this_hour - dt.timedelta(hours=(signatures + 2 - first) // AN_HOUR + 1)
             for statement in statements:
                 connection.execute(statement, {"first": first, "last": last, "at": hour})
-            _count(connection, campaign_id, hour, Counter(_country(n) for n in range(first, last + 1)))
+            _count(connection, originals, hour, Counter(_country(n) for n in range(first, last + 1)))
         connection.execute(sa.insert(CampaignCount).values(campaign_id=campaign_id, total=signatures))
     _tidy(place)
 
@@ -66,12 +66,28 @@ def _country(n: int) -> str:
     return COUNTRIES[at : at + 2]
 
 
-def _count(connection: sa.Connection, campaign_id: int, hour: dt.datetime, countries: Counter[str]) -> None:
+def _count(connection: sa.Connection, originals: Originals, hour: dt.datetime, countries: Counter[str]) -> None:
+    """The buckets of an hour, and its share of the day."""
+    campaign_id, of_all = originals["signatures"]["campaign_id"], originals["submissions"]
     buckets = [
         {"campaign_id": campaign_id, "hour": hour, "country": country, "signatures": signatures}
         for country, signatures in countries.items()
     ]
     connection.execute(sa.insert(CountBucket), buckets)
+    parts = [(Measure.COUNTRY, country, signatures) for country, signatures in countries.items()]
+    for measure, value in ((Measure.LANGUAGE, of_all["language"]), (Measure.SOURCE, of_all["source"])):
+        parts.append((measure, value, countries.total()))
+    parts.append((Measure.SIGNED, "", countries.total()))
+    add = sa.text(
+        "INSERT INTO count_days (measure, campaign_id, day, value, number) VALUES (:measure, :campaign_id, :day,"
+        " :value, :number) ON CONFLICT (measure, campaign_id, day, value)"
+        " DO UPDATE SET number = count_days.number + excluded.number"
+    )
+    for measure, value, number in parts:
+        connection.execute(
+            add.bindparams(sa.bindparam("day", type_=sa.Date)),
+            {"measure": measure, "campaign_id": campaign_id, "day": hour.date(), "value": value, "number": number},
+        )
 
 
 # ---------------------------------------------------------------- copies

@@ -10,23 +10,30 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from actionkit import db
 from actionkit.campaigns.models import Campaign
 from actionkit.languages import gettext_noop
+from actionkit.prepared import Prepared
 from actionkit.signing import milestones
 from actionkit.signing.models import (
     CampaignCount,
     CountBucket,
+    CountDay,
     CountTrace,
+    Measure,
     Signature,
     SignatureState,
+    SignedTrace,
     Submission,
 )
 
 BATCH = 5_000
+
+K = TypeVar("K")
 
 BY_STAFF = gettext_noop("taken out by staff")
 BY_RULE = gettext_noop("taken out by a rule")
@@ -36,6 +43,8 @@ REMOVED = (BY_STAFF, BY_RULE, WITHDRAWN_AFTER)
 
 Bucket = tuple[dt.datetime, str]
 """(hour, country)"""
+Day = tuple[str, dt.date, str]
+"""(measure, day, value)"""
 
 
 def hour_of(at: dt.datetime) -> dt.datetime:
@@ -54,11 +63,23 @@ class Trace:
     country: str
     delta: int
     removed: int = 0
+    language: str = ""
+    source: str = ""
+    """As those of the submission that counts, or the parts of the day are wrong until the next recount."""
 
 
-def leave_trace(campaign_id: int, at: dt.datetime, country: str, delta: int, removed: int = 0) -> None:
+def leave_trace(
+    campaign_id: int,
+    at: dt.datetime,
+    country: str,
+    delta: int,
+    removed: int = 0,
+    *,
+    language: str = "",
+    source: str = "",
+) -> None:
     """Say one `Trace`, in the transaction at hand."""
-    leave_traces([Trace(campaign_id, at, country, delta, removed)])
+    leave_traces([Trace(campaign_id, at, country, delta, removed, language, source)])
 
 
 def leave_traces(traces: Sequence[Trace]) -> None:
@@ -71,47 +92,82 @@ def leave_traces(traces: Sequence[Trace]) -> None:
                 "country": trace.country,
                 "delta": trace.delta,
                 "removed": trace.removed,
+                "language": trace.language,
+                "source": trace.source,
             }
             for trace in traces
         ]
         db.session.execute(sa.insert(CountTrace), rows)
 
 
+def leave_signed(campaign_id: int, at: dt.datetime, signed: int = 1, gone: int = 0) -> None:
+    """Say that so many signatures sent in at `at` are there from now on, or -1 no longer, in the transaction at hand.
+
+    `gone` are those that leave because nobody confirmed them.
+    """
+    _insert_signed.each([{"campaign_id": campaign_id, "day": at.date(), "signed": signed, "gone": gone}])
+
+
+_insert_signed = Prepared(lambda insert: insert(SignedTrace.__table__))
+
+
 def add_up(most: int = BATCH) -> int:
-    """Turn traces into totals and buckets, in the transaction at hand; how many traces.
+    """Turn traces into totals, buckets and days, in the transaction at hand; how many traces.
 
     Reading, adding and deleting are one transaction, and a trace is taken by one job only, so a
     job that dies in the middle has added nothing.
     """
-    traces = db.session.execute(
-        sa.select(
-            CountTrace.id,
-            CountTrace.campaign_id,
-            CountTrace.hour,
-            CountTrace.country,
-            CountTrace.delta,
-            CountTrace.removed,
-        )
-        .order_by(CountTrace.id)
-        .limit(most)
-        .with_for_update(skip_locked=True)
-    ).all()
+    traces = _take(CountTrace, most)
+    signed = _take(SignedTrace, most)
     totals: Counter[int] = Counter()
     removed: Counter[int] = Counter()
     buckets: Counter[tuple[int, dt.datetime, str]] = Counter()
+    days: Counter[tuple[int, str, dt.date, str]] = Counter()
     for trace in traces:
         totals[trace.campaign_id] += trace.delta
         removed[trace.campaign_id] += trace.removed
         buckets[trace.campaign_id, trace.hour, trace.country] += trace.delta
+        if trace.language is not None:
+            for measure, value in _parts(trace.country, trace.language, trace.source):
+                days[trace.campaign_id, measure, trace.hour.date(), value] += trace.delta
+    for each in signed:
+        days[each.campaign_id, Measure.SIGNED, each.day, ""] += each.signed
+        days[each.campaign_id, Measure.GONE, each.day, ""] += each.gone
     # In one order everywhere, so that two jobs wait for each other and never in a ring.
     for key, delta in sorted(buckets.items()):
         _add_to_bucket(*key, delta)
+    for (campaign_id, *day), number in sorted(days.items()):
+        if number:
+            add_to_day(campaign_id, *day, number)
     for campaign_id, delta in sorted(totals.items()):
         _add_to_total(campaign_id, delta, removed[campaign_id])
     milestones.stamp(totals)
-    if traces:
-        db.session.execute(sa.delete(CountTrace).where(CountTrace.id.in_([trace.id for trace in traces])))
-    return len(traces)
+    return len(traces) + len(signed)
+
+
+def _take(table: type[CountTrace | SignedTrace], most: int) -> Sequence[sa.Row[*tuple[Any, ...]]]:
+    """Traces that no other job has in hand; they are gone when this transaction is stored."""
+    columns = sa.inspect(table).columns
+    rows = db.session.execute(
+        sa.select(*columns).order_by(table.id).limit(most).with_for_update(skip_locked=True)
+    ).all()
+    if rows:
+        db.session.execute(sa.delete(table).where(table.id.in_([row.id for row in rows])))
+    return rows
+
+
+def _parts(country: str, language: str, source: str) -> tuple[tuple[str, str], ...]:
+    return ((Measure.COUNTRY, country), (Measure.LANGUAGE, language), (Measure.SOURCE, source))
+
+
+def add_to_day(campaign_id: int, measure: str, day: dt.date, value: str, number: int) -> None:
+    """Add to a number of a day, in the transaction at hand."""
+    added = db.insert(CountDay).values(campaign_id=campaign_id, measure=measure, day=day, value=value, number=number)
+    db.session.execute(
+        added.on_conflict_do_update(
+            index_elements=["measure", "campaign_id", "day", "value"], set_={"number": CountDay.number + number}
+        )
+    )
 
 
 def _add_to_total(campaign_id: int, delta: int, removed: int = 0) -> None:
@@ -181,11 +237,17 @@ class Difference:
     wrong_buckets: int
     stored_removed: int = 0
     counted_removed: int = 0
+    wrong_days: int = 0
 
     @property
     def is_any(self) -> bool:
         """Whether there is a difference at all."""
-        return bool(self.wrong_buckets or self.stored != self.counted or self.stored_removed != self.counted_removed)
+        return bool(
+            self.wrong_buckets
+            or self.wrong_days
+            or self.stored != self.counted
+            or self.stored_removed != self.counted_removed
+        )
 
 
 def recount(slug: str | None = None) -> list[Difference]:
@@ -210,36 +272,51 @@ def _repair(campaign_id: int, slug: str) -> Difference:
     """Add what is missing, in the transaction at hand; what was missing, which another may have added meanwhile."""
     mine = sa.select(Campaign.id).where(Campaign.id == campaign_id)
     db.session.execute(mine.with_for_update(key_share=True))  # who signs does not wait for it; another recount does
-    difference, wrong = _difference(campaign_id, slug)
+    difference, wrong, wrong_days = _difference(campaign_id, slug)
     for (hour, country), delta in sorted(wrong.items()):
         _add_to_bucket(campaign_id, hour, country, delta)
+    for day, delta in sorted(wrong_days.items()):
+        add_to_day(campaign_id, *day, delta)
     if difference.is_any:  # a new count, whatever it adds
         missing_removed = difference.counted_removed - difference.stored_removed
         _add_to_total(campaign_id, difference.counted - difference.stored, missing_removed)
     return difference
 
 
-def _difference(campaign_id: int, slug: str) -> tuple[Difference, dict[Bucket, int]]:
+def _difference(campaign_id: int, slug: str) -> tuple[Difference, dict[Bucket, int], dict[Day, int]]:
     with db.snapshot() as moment:
-        counted = _counted_buckets(moment, campaign_id)
-        stored = _stored_buckets(moment, campaign_id)
+        counted, counted_days = _counted(moment, campaign_id)
+        stored, stored_days = _stored_buckets(moment, campaign_id), _stored_days(moment, campaign_id)
         total, stored_removed = _stored_total(moment, campaign_id)
         counted_removed = moment.execute(_counted_removed, {"campaign_id": campaign_id}).scalar_one()
-    wrong = {key: counted[key] - stored[key] for key in counted | stored if counted[key] != stored[key]}
-    return Difference(slug, total, counted.total(), len(wrong), stored_removed, counted_removed), wrong
+    wrong, wrong_days = _missing(counted, stored), _missing(counted_days, stored_days)
+    found = Difference(slug, total, counted.total(), len(wrong), stored_removed, counted_removed, len(wrong_days))
+    return found, wrong, wrong_days
 
 
-def _counted_buckets(moment: sa.Connection, campaign_id: int) -> Counter[Bucket]:
+def _missing(counted: Counter[K], stored: Counter[K]) -> dict[K, int]:
+    """What has to be added to `stored`. (Not `counted | stored`, which leaves out what is below nought.)"""
+    return {key: counted[key] - stored[key] for key in {*counted, *stored} if counted[key] != stored[key]}
+
+
+def _counted(moment: sa.Connection, campaign_id: int) -> tuple[Counter[Bucket], Counter[Day]]:
+    """What the signatures say, by hour and by day."""
     rows = moment.execution_options(yield_per=5_000).execute(
-        sa.select(Signature.confirmed_at, Submission.country)
+        sa.select(Signature.confirmed_at, Submission.country, Submission.language, Submission.source)
         .join(Submission, Submission.id == Signature.submission_id)
         .where(Signature.campaign_id == campaign_id, Signature.state == SignatureState.CONFIRMED)
     )
     counted: Counter[Bucket] = Counter()
-    for confirmed_at, country in rows:
+    days: Counter[Day] = Counter()
+    for confirmed_at, country, language, source in rows:
         assert confirmed_at is not None
         counted[hour_of(confirmed_at), country] += 1
-    return counted
+        for measure, value in _parts(country, language, source):
+            days[measure, confirmed_at.date(), value] += 1
+    sent = sa.select(Signature.signed_at).where(Signature.campaign_id == campaign_id)
+    for signed_at in moment.execution_options(yield_per=5_000).scalars(sent):
+        days[Measure.SIGNED, signed_at.date(), ""] += 1
+    return counted, days
 
 
 def _stored_buckets(moment: sa.Connection, campaign_id: int) -> Counter[Bucket]:
@@ -249,6 +326,29 @@ def _stored_buckets(moment: sa.Connection, campaign_id: int) -> Counter[Bucket]:
             sa.select(table.hour, table.country, amount).where(table.campaign_id == campaign_id)
         ):
             stored[hour, country] += value
+    return stored
+
+
+def _stored_days(moment: sa.Connection, campaign_id: int) -> Counter[Day]:
+    """What waits to be added up included. What no signature tells (opened, gone) is left out."""
+    stored: Counter[Day] = Counter()
+    for measure, day, value, number in moment.execute(
+        sa.select(CountDay.measure, CountDay.day, CountDay.value, CountDay.number).where(
+            CountDay.campaign_id == campaign_id, CountDay.measure.not_in([Measure.OPENED, Measure.GONE])
+        )
+    ):
+        stored[measure, day, value] += number
+    for hour, country, language, source, delta in moment.execute(
+        sa.select(CountTrace.hour, CountTrace.country, CountTrace.language, CountTrace.source, CountTrace.delta).where(
+            CountTrace.campaign_id == campaign_id, CountTrace.language.is_not(None)
+        )
+    ):
+        for measure, value in _parts(country, language or "", source):
+            stored[measure, hour.date(), value] += delta
+    for day, signed in moment.execute(
+        sa.select(SignedTrace.day, SignedTrace.signed).where(SignedTrace.campaign_id == campaign_id)
+    ):
+        stored[Measure.SIGNED, day, ""] += signed
     return stored
 
 

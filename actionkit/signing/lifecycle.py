@@ -16,6 +16,7 @@ from actionkit import db
 from actionkit.campaigns.models import Campaign, Phase
 from actionkit.delivery import outbox
 from actionkit.delivery.models import Outgoing, State
+from actionkit.signing import counting
 from actionkit.signing.allowance import use_allowance
 from actionkit.signing.models import MailStop, Signature, SignatureState, Submission
 from actionkit.signing.operations import (
@@ -248,6 +249,10 @@ def delete(ids: list[int]) -> int:
     """Delete signatures that were never confirmed, with all that was sent and every mail about them."""
     gone = _locked(ids, Signature.state.in_(UNCONFIRMED), *_is_old())
     outbox.forget(_KINDS, _submissions_of(gone))
+    for row in db.session.execute(
+        sa.select(Signature.campaign_id, Signature.signed_at).where(Signature.id.in_(gone)).order_by(Signature.id)
+    ):
+        counting.leave_signed(row.campaign_id, row.signed_at, -1, gone=1)
     return db.rows_changed(sa.delete(Signature).where(Signature.id.in_(gone)))
 
 

@@ -168,6 +168,21 @@ class CountTrace(Base):
     delta: Mapped[int]
     removed: Mapped[int] = mapped_column(default=0, server_default="0")
     """+1 where staff took out a counted signature, -1 where they put it back."""
+    language: Mapped[str | None] = mapped_column(sa.String(35))
+    """None on one from before there were `CountDay`s, which has its place in them already."""
+    source: Mapped[str] = mapped_column(sa.String(10), default="", server_default=sa.text("''"))
+
+
+class SignedTrace(Base):
+    """A signature sent in, or deleted before anybody confirmed it; gone as soon as it is added up."""
+
+    __tablename__ = "signed_traces"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(sa.ForeignKey("campaigns.id"))
+    day: Mapped[dt.date]
+    signed: Mapped[int] = mapped_column(default=0)
+    gone: Mapped[int] = mapped_column(default=0)
 
 
 class CampaignCount(Base):
@@ -186,11 +201,39 @@ class CountBucket(Base):
     """Confirmed signatures of a campaign by the hour of confirmation and the country."""
 
     __tablename__ = "count_buckets"
+    __table_args__ = (sa.Index("ix_count_buckets_hour", "hour"),)
 
     campaign_id: Mapped[int] = mapped_column(sa.ForeignKey("campaigns.id"), primary_key=True)
     hour: Mapped[dt.datetime] = mapped_column(primary_key=True)
     country: Mapped[str] = mapped_column(sa.String(2), primary_key=True)
     signatures: Mapped[int] = mapped_column(default=0)
+
+
+class Measure(StrEnum):
+    """What a `CountDay` counts."""
+
+    COUNTRY = "country"
+    LANGUAGE = "language"
+    SOURCE = "source"
+    """These three: confirmed signatures, by the day of confirmation and the country, language or source."""
+    SIGNED = "signed"
+    """Signatures by the day on which they were sent in, whatever became of them; no value."""
+    GONE = "gone"
+    """Of those, the ones that nobody confirmed and that are deleted; no value. SIGNED no longer holds them."""
+    OPENED = "opened"
+    """How often the page with the form was opened, as far as browsers said so (`figures.opened`); no value."""
+
+
+class CountDay(Base):
+    """A number of a campaign's day (UTC). SOURCE adds up to the day's total, as COUNTRY and LANGUAGE do."""
+
+    __tablename__ = "count_days"
+
+    measure: Mapped[str] = mapped_column(sa.String(10), primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(sa.ForeignKey("campaigns.id"), primary_key=True)
+    day: Mapped[dt.date] = mapped_column(primary_key=True)
+    value: Mapped[str] = mapped_column(sa.String(35), primary_key=True, default="")
+    number: Mapped[int] = mapped_column(default=0)
 
 
 class CountMilestone(Base):

@@ -117,6 +117,7 @@ def sign(campaign: Campaign, signing: Signing, address: str, held_because: str =
         known = None if signature_id is not None else _find_signature(campaign.id, address)
     if signature_id is not None:
         submission_id = _add_submission(signature_id, signing, moment)
+        counting.leave_signed(campaign.id, moment)
         if not held_because and use_allowance(address, moment):
             outbox.put(CONFIRMATION, submission_id, [f"submission:{submission_id}:1"])
         return
@@ -131,7 +132,7 @@ def sign(campaign: Campaign, signing: Signing, address: str, held_because: str =
         just_after = known.withdrawn_at + dt.timedelta(microseconds=1) if known.withdrawn_at else moment
         submission_id = _add_submission(known.id, signing, max(moment, just_after))
     if known.state == SignatureState.EXPIRED:
-        _begin_anew(known.id, state, held_because, moment)
+        _begin_anew(campaign.id, known, state, held_because, moment)
         is_held = bool(held_because)
     if not is_held and may_mail(known.id, address, moment):
         # A mail about a confirmed signature is one more of the same kind: see mails.confirmation.
@@ -139,13 +140,16 @@ def sign(campaign: Campaign, signing: Signing, address: str, held_because: str =
         outbox.put(CONFIRMATION, submission_id, [f"submission:{submission_id}:{number}"])
 
 
-def _begin_anew(signature_id: int, state: SignatureState, held_because: str, moment: dt.datetime) -> None:
+def _begin_anew(campaign_id: int, known: _Known, state: SignatureState, held_because: str, moment: dt.datetime) -> None:
     """One that had expired is pending, or held, as if it were new; of simultaneous posts one does it."""
-    db.rows_changed(
+    won = db.rows_changed(
         sa.update(Signature)
-        .where(Signature.id == signature_id, Signature.state == SignatureState.EXPIRED)
+        .where(Signature.id == known.id, Signature.state == SignatureState.EXPIRED)
         .values(state=state, state_reason=held_because, signed_at=moment, reminders=0)
     )
+    if won:
+        counting.leave_signed(campaign_id, known.signed_at, -1)
+        counting.leave_signed(campaign_id, moment)
 
 
 def _insert_signature(
@@ -165,7 +169,11 @@ def _insert_signature(
     return added[0] if added else None
 
 
-def _find_signature(campaign_id: int, address: str) -> sa.Row[int, str, int | None, dt.datetime | None] | None:
+_Known = sa.Row[int, str, int | None, dt.datetime | None, dt.datetime]
+"""(id, state, submission that counts, withdrawn at, signed at)"""
+
+
+def _find_signature(campaign_id: int, address: str) -> _Known | None:
     """The one that this address has, kept from being erased until what is sent now is stored with it."""
     parameters = {"campaign_id": campaign_id, "address": address}
     return db.session.connection().execute(_signature_of_address, parameters).first()
@@ -179,7 +187,7 @@ _add_signature = Prepared(
     )
 )
 _signature_of_address = (
-    sa.select(Signature.id, Signature.state, Signature.submission_id, Signature.withdrawn_at)
+    sa.select(Signature.id, Signature.state, Signature.submission_id, Signature.withdrawn_at, Signature.signed_at)
     .where(Signature.campaign_id == sa.bindparam("campaign_id"), Signature.canonical_email == sa.bindparam("address"))
     .with_for_update(read=True, key_share=True)
 )
@@ -315,7 +323,14 @@ def confirm(signed: Signed) -> Confirmed:
         if now_signed.signature.state != SignatureState.CONFIRMED:
             raise TooLate(gettext("A person looks at this signature before it can count. You need not do anything."))
         return Confirmed.ALREADY
-    counting.leave_trace(signed.campaign.id, moment, submission.country, +1)
+    counting.leave_trace(
+        signed.campaign.id,
+        moment,
+        submission.country,
+        +1,
+        language=submission.language,
+        source=submission.source,
+    )
     _has_arrived(signature.canonical_email)
     queue_letters(signed.campaign, signature.id)
     return Confirmed.NOW
@@ -418,11 +433,21 @@ def _take_out(signature: Signature, **values: object) -> bool:
 def _uncount(signature: Signature, delta: int, removed: int) -> None:
     if not (delta or removed):
         return
-    country = db.session.execute(
-        sa.select(Submission.country).where(Submission.id == signature.submission_id)
-    ).scalar_one()
+    country, language, source = db.session.execute(
+        sa.select(Submission.country, Submission.language, Submission.source).where(
+            Submission.id == signature.submission_id
+        )
+    ).one()
     assert signature.confirmed_at is not None
-    counting.leave_trace(signature.campaign_id, signature.confirmed_at, country, delta, removed)
+    counting.leave_trace(
+        signature.campaign_id,
+        signature.confirmed_at,
+        country,
+        delta,
+        removed,
+        language=language,
+        source=source,
+    )
 
 
 STATE_NAMES = {

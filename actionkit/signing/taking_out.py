@@ -37,17 +37,20 @@ class Before:
 
 @dataclass(frozen=True)
 class _Counted:
-    """A signature as the counter knows it; it has a moment and a country once it was confirmed."""
+    """A signature as the counter knows it; it has a moment, a country and the rest once it was confirmed."""
 
     id: int
     campaign_id: int
     confirmed_at: dt.datetime | None
     country: str | None
+    language: str | None
+    source: str | None
 
     def trace(self, delta: int, removed: int) -> list[Trace]:
         if self.confirmed_at is None or self.country is None:
             return []
-        return [Trace(self.campaign_id, self.confirmed_at, self.country, delta, removed)]
+        kind = {"language": self.language or "", "source": self.source or ""}
+        return [Trace(self.campaign_id, self.confirmed_at, self.country, delta, removed, **kind)]
 
 
 def lock(signature_ids: Collection[int]) -> None:
@@ -144,7 +147,14 @@ def _move(
 
 def _as_counted(ids: Collection[int]) -> dict[int, _Counted]:
     rows = db.session.execute(
-        sa.select(Signature.id, Signature.campaign_id, Signature.confirmed_at, Submission.country)
+        sa.select(
+            Signature.id,
+            Signature.campaign_id,
+            Signature.confirmed_at,
+            Submission.country,
+            Submission.language,
+            Submission.source,
+        )
         .outerjoin(Submission, Submission.id == Signature.submission_id)
         .where(Signature.id.in_(ids))
         .order_by(Signature.id)

@@ -24,7 +24,7 @@ from actionkit.letters.operations import LETTER
 from actionkit.replies import answers
 from actionkit.review.models import AddressTwin, Removal, RemovalState, RemovedSignature
 from actionkit.screening.models import RuleKind, ScreeningRule
-from actionkit.signing import lifecycle, operations
+from actionkit.signing import counting, lifecycle, operations
 from actionkit.signing.counting import hour_of
 from actionkit.signing.models import (
     ConsentWithdrawal,
@@ -178,6 +178,7 @@ def _empty(address: str, signatures: Sequence[Signature], until: dt.datetime) ->
     for signature in signatures:
         if signature.confirmed_at is None:
             _delete(Signature, Signature.id == signature.id)
+            counting.leave_signed(signature.campaign_id, signature.signed_at, -1, gone=1)
         else:
             _make_nobodys(signature)
     _delete(MailAllowance, MailAllowance.canonical_email == address, MailAllowance.latest_at <= until)

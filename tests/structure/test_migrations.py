@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,7 +109,11 @@ def test_signatures_of_the_first_version_survive(empty: Flask) -> None:
             else "pg_indexes WHERE indexname = 'ix_signatures_public' AND indexdef LIKE '%WHERE is_name_public%'"
         )
         assert connection.exec_driver_sql(partial.replace("%", "%%")).scalar_one() == 1
+        days = connection.execute(sa.select(TABLES["count_days"]).order_by("measure")).all()
     assert stored == [("ann@example.org", "confirmed", 0, "Ann", "")]
+    day = dt.date(2026, 1, 1)
+    parts = [("country", "IT"), ("language", "en"), ("signed", ""), ("source", "web")]
+    assert days == [(measure, 1, day, value, 1) for measure, value in parts], "what is there is counted by day"
     if engine.dialect.name == "sqlite":
         with engine.connect() as connection:
             assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == 1
