@@ -136,9 +136,9 @@ def add_up(most: int = BATCH) -> int:
     # In one order everywhere, so that two jobs wait for each other and never in a ring.
     for key, delta in sorted(buckets.items()):
         _add_to_bucket(*key, delta)
-    for (campaign_id, *day), number in sorted(days.items()):
+    for (campaign_id, measure, day, value), number in sorted(days.items()):
         if number:
-            add_to_day(campaign_id, *day, number)
+            add_to_day(campaign_id, measure, day, value, number)
     for campaign_id, delta in sorted(totals.items()):
         _add_to_total(campaign_id, delta, removed[campaign_id])
     milestones.stamp(totals)
@@ -147,9 +147,8 @@ def add_up(most: int = BATCH) -> int:
 
 def _take(table: type[CountTrace | SignedTrace], most: int) -> Sequence[sa.Row[*tuple[Any, ...]]]:
     """Traces that no other job has in hand; they are gone when this transaction is stored."""
-    columns = sa.inspect(table).columns
     rows = db.session.execute(
-        sa.select(*columns).order_by(table.id).limit(most).with_for_update(skip_locked=True)
+        sa.select(*table.__table__.columns).order_by(table.id).limit(most).with_for_update(skip_locked=True)
     ).all()
     if rows:
         db.session.execute(sa.delete(table).where(table.id.in_([row.id for row in rows])))
