@@ -5,11 +5,14 @@ No look-up leaves the machine: a name server that is down must not stop a signat
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 
 from email_validator import EmailNotValidError, ValidatedEmail, validate_email
 
+_IS_ITS_OWN_ENVELOPE = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(\.[\w!#$%&'*+/=?^`{|}~-]+)*@[a-z0-9-]+(\.[a-z0-9-]+)*", re.ASCII)
+"""A dot-atom at a domain in lower case (RFC 5321 4.1.2): what nearly every stored address is."""
 LONGEST = 254
 """Characters of an address (RFC 5321 4.5.3.1.3, less the two angle brackets)."""
 
@@ -64,5 +67,7 @@ def for_envelope(address: str) -> str:
 
     What is still not ASCII needs a relay with SMTPUTF8 (RFC 6531).
     """
+    if len(address) <= LONGEST and _IS_ITS_OWN_ENVELOPE.fullmatch(address):
+        return address
     parsed = _parse(address)
     return f"{parsed.local_part}@{parsed.ascii_domain}"

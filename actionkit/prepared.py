@@ -35,6 +35,8 @@ class _Compiled:
     constant: Mapping[str, Any]
     """As the driver takes them."""
     convert: Sequence[tuple[str, Callable[[Any], Any]]]
+    read: Sequence[tuple[int, Callable[[Any], Any]]]
+    """The places of a row that comes back in which the driver has something else than SQLAlchemy, and how it becomes that."""
 
     def parameters(self, values: Mapping[str, Any]) -> Any:
         given = {**self.constant, **values}
@@ -42,12 +44,20 @@ class _Compiled:
             given[name] = to_driver(given[name])
         return given if self.order is None else [given[name] for name in self.order]
 
+    def row(self, raw: Row) -> Row:
+        if not self.read:
+            return raw
+        row = list(raw)
+        for place, from_driver in self.read:
+            row[place] = from_driver(row[place])
+        return tuple(row)
+
 
 class Prepared:
     """One statement for both databases: `Prepared(lambda insert: insert(Table)...)`.
 
     What varies goes in as named values, always the same names; an INSERT without VALUES takes a
-    column for each. Rows come back as the driver has them: select numbers and texts only.
+    column for each. Rows come back as SQLAlchemy would give them.
     """
 
     def __init__(self, build: Build) -> None:
@@ -56,23 +66,31 @@ class Prepared:
 
     def row(self, **values: Any) -> Row | None:
         """Execute in the transaction at hand; the first row that comes back, or None."""
+        compiled, cursor = self._execute(values)
+        raw = cursor.fetchone()
+        return None if raw is None else compiled.row(raw)
+
+    def rows(self, **values: Any) -> list[Row]:
+        """Execute in the transaction at hand; all rows that come back."""
+        compiled, cursor = self._execute(values)
+        return [compiled.row(raw) for raw in cursor.fetchall()]
+
+    def changed(self, **values: Any) -> int:
+        """Execute in the transaction at hand; how many rows it changed."""
+        _compiled, cursor = self._execute(values)
+        return int(cursor.rowcount)
+
+    def each(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Execute once for each, in the transaction at hand."""
+        for values in rows:
+            self._execute(values)
+
+    def _execute(self, values: Mapping[str, Any]) -> tuple[_Compiled, Any]:
         connection = db.session.connection()
         compiled = self._for(connection.dialect, values)
         raw: Any = connection.connection.driver_connection
         try:
-            row: Row | None = raw.execute(compiled.text, compiled.parameters(values)).fetchone()
-        except connection.dialect.loaded_dbapi.Error as error:
-            raise _wrapped(connection, raw, error) from None
-        return row
-
-    def each(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Execute once for each, in the transaction at hand."""
-        connection = db.session.connection()
-        raw: Any = connection.connection.driver_connection
-        try:
-            for values in rows:
-                compiled = self._for(connection.dialect, values)
-                raw.execute(compiled.text, compiled.parameters(values))
+            return compiled, raw.execute(compiled.text, compiled.parameters(values))
         except connection.dialect.loaded_dbapi.Error as error:
             raise _wrapped(connection, raw, error) from None
 
@@ -84,14 +102,16 @@ class Prepared:
 
 
 def _compile(statement: Any, dialect: sa.Dialect, values: Mapping[str, Any]) -> _Compiled:
-    compiled: Any = statement.compile(dialect=dialect, column_keys=list(values))
+    compiled: Any = statement.compile(dialect=dialect, column_keys=list(values) if statement.is_insert else None)
     types = {name: bind.type.dialect_impl(dialect) for bind, name in compiled.bind_names.items()}
     processors = {name: made for name, of_type in types.items() if (made := of_type.bind_processor(dialect))}
     constant = {name: value for name, value in compiled.params.items() if name not in values}
     for column in compiled.insert_prefetch:
         assert column.default.is_scalar, "a default that only SQLAlchemy could compute"
         constant[column.key] = column.default.arg
+    readers = (each[3].dialect_impl(dialect).result_processor(dialect, None) for each in compiled._result_columns)
     return _Compiled(
+        read=[(place, from_driver) for place, from_driver in enumerate(readers) if from_driver],
         text=str(compiled),
         order=compiled.positiontup,
         constant={name: processors[name](value) if name in processors else value for name, value in constant.items()},

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 PROGRAM = "---\ntitle: A program\nlanguage: en\n---\nWhat the campaigns have in common.\n"
-OFFICIALS = (
-    "id,name,salutation,office,organisation,country,language,email,address\n"
-    "bench-minister,The Minister,Minister,Minister,Government,IT,en,minister@government.example,Rome\n"
-)
+OFFICIALS = "id,name,salutation,office,organisation,country,language,email,address\n"
+OFFICIAL = "{id},The Minister,Minister,Minister,Government,IT,en,{id}@government.example,Rome\n"
 CAMPAIGN = """---
 program: bench
 country: IT
@@ -18,7 +16,7 @@ state: open
 goal: 1000000
 language: en
 letters: {letters}
-officials: [bench-minister]
+officials: [{officials}]
 ---
 What the campaign asks for, and why.
 """
@@ -39,13 +37,14 @@ def slug(number: int) -> str:
     return f"bench-{number}"
 
 
-def write(folder: Path, count: int, *, letters: bool) -> Path:
-    """Make `folder` with campaigns `slug(0)` to `slug(count - 1)`; with a letter to an official each, or none."""
+def write(folder: Path, count: int, *, letters: bool, officials: int = 1) -> Path:
+    """Make `folder` with campaigns `slug(0)` to `slug(count - 1)`; with a letter to so many officials each, or none."""
     for name in ("programs", "campaigns"):
         (folder / name).mkdir(parents=True)
     (folder / "programs" / "bench.md").write_text(PROGRAM)
-    (folder / "officials.csv").write_text(OFFICIALS)
+    ids = [f"bench-minister-{number}" for number in range(officials)]
+    (folder / "officials.csv").write_text(OFFICIALS + "".join(OFFICIAL.format(id=each) for each in ids))
     for number in range(count):
-        text = CAMPAIGN.format(number=number, letters="each" if letters else "none")
+        text = CAMPAIGN.format(number=number, letters="each" if letters else "none", officials=", ".join(ids))
         (folder / "campaigns" / f"{slug(number)}.md").write_text(text + LETTER)
     return folder

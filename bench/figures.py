@@ -8,6 +8,7 @@ from functools import partial
 
 from bench import campaigns, load
 from bench.compare import Side, compare
+from bench.delivery import MANY, ONE, PACED, SENDERS, delivery
 from bench.fill import fill
 from bench.ground import CAMPAIGN, FORM, Ground, Installation, Kind, sign
 from bench.overload import overload
@@ -143,4 +144,10 @@ FIGURES: dict[str, Figure] = {
     "sign-hot-postgresql": _hot(POSTGRESQL),
     "overload-sqlite": partial(overload, SQLITE),
     "overload-postgresql": partial(overload, POSTGRESQL),
+    "delivery-sqlite": partial(delivery, SQLITE, MANY, SENDERS),
+    "delivery-postgresql": partial(delivery, POSTGRESQL, MANY, SENDERS),
+    "delivery-paced-sqlite": partial(delivery, SQLITE, PACED, (4,)),
+    "delivery-paced-postgresql": partial(delivery, POSTGRESQL, PACED, (4,)),
+    "delivery-one-official-sqlite": partial(delivery, SQLITE, ONE, (4,)),
+    "delivery-one-official-postgresql": partial(delivery, POSTGRESQL, ONE, (4,)),
 }

@@ -36,15 +36,15 @@ Originals = Mapping[str, sa.RowMapping]
 """table → the row that the product made"""
 
 
-def fill(place: Installation, signatures: int) -> None:
-    """Confirmed signatures of `CAMPAIGN`, with their submissions, mails sent, limits and counts.
+def fill(place: Installation, signatures: int, campaign: str = CAMPAIGN) -> None:
+    """Confirmed signatures of `campaign`, with their submissions, mails sent, limits and counts.
 
     The installation must hold its content and no signature yet. One more is stored, unconfirmed:
     that of the person who signed through the product.
     """
     with place.application() as app:
         form = dict(pair.split("=") for pair in FORM.replace("{n}", "0").split("&"))
-        answer = app.test_client().post(f"/campaigns/{CAMPAIGN}/sign", data=form)
+        answer = app.test_client().post(f"/campaigns/{campaign}/sign", data=form)
         assert answer.status_code == 303, answer.status
     this_hour = db.now().replace(minute=0, second=0, microsecond=0)
     with _fast_connection(place) as connection:

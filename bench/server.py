@@ -18,6 +18,7 @@ from bench import load
 
 ROOT = Path(__file__).resolve().parents[1]
 TICKS = os.sysconf("SC_CLK_TCK")
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 START_SECONDS = 30
 STOP_SECONDS = 35
 """The worker promises to end within 30."""
@@ -66,6 +67,16 @@ class Server:
     def memory_mb(self) -> float:
         """What its processes hold now, pages that several share divided among them (PSS)."""
         return sum(map(_shared_kb, self._pids())) / 1024
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process has used so far."""
+    return _ticks(str(pid)) / TICKS
+
+
+def memory_mb(pid: int) -> float:
+    """What a process holds in memory now (RSS)."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES / 1e6
 
 
 def _ticks(pid: str) -> int:
@@ -128,10 +139,10 @@ def _is_healthy(port: int) -> bool:
 
 
 @contextlib.contextmanager
-def working(environ: Environ) -> Iterator[None]:
-    """`actionkit worker` beside the web server."""
+def working(environ: Environ) -> Iterator[int]:
+    """`actionkit worker`; the id of its process."""
     with _process([sys.executable, "-m", "actionkit", "worker"], environ) as (process, said):
-        yield
+        yield process.pid
         if process.poll() is not None:
             raise RuntimeError(f"the worker ended:\n{said()}")
 

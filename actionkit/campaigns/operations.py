@@ -51,6 +51,18 @@ def find_public_campaign(slug: str) -> Campaign:
     return campaign
 
 
+def find_lasting_campaign(campaign_id: int) -> Campaign:
+    """A campaign in any state with its texts, at most two seconds old and only to be read; for many mails of one."""
+
+    def find(session: Session) -> Campaign | None:
+        return session.get(Campaign, campaign_id, options=[selectinload(Campaign.texts)])
+
+    campaign = remember.shortly(("campaign of mails", campaign_id), lambda: db.detached(find))
+    if campaign is None:
+        raise NotFound
+    return campaign
+
+
 def published_campaigns(*which: sa.ColumnElement[bool]) -> list[Campaign]:
     """Campaigns that are no drafts, with their texts, the newest first."""
     return list(

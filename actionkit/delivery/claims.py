@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import sqlalchemy as sa
 from flask import current_app
@@ -16,12 +17,15 @@ from sqlalchemy.orm import aliased
 
 from actionkit import db
 from actionkit.delivery import groups, history, pace, recipients, restored_copy, sending_pause
-from actionkit.delivery.models import BEGUN, Lane, Outgoing, OutgoingAttempt, State
+from actionkit.delivery.models import BEGUN, Group, Lane, Outgoing, OutgoingAttempt, RecipientHealth, State
 from actionkit.delivery.renderers import Item
 from actionkit.delivery.smtp import Step
+from actionkit.prepared import Prepared
 
 BACKOFF_MINUTES = (1, 2, 4, 8, 16, 32, 60)
 OUR_TROUBLE_WAIT = dt.timedelta(seconds=60)
+LATE = "late"
+"""The outcome of a try whose row another worker had taken meanwhile."""
 LONGEST_AGE = dt.timedelta(days=7)
 """How long a mail that the recipient's server puts off is tried, counted from when it first does."""
 
@@ -60,8 +64,8 @@ def claim(owner: str, most: int) -> list[Item]:
     if not sending_pause.may_leave():
         return []
     moment = db.now()
-    ids = pace.due_ids(moment, most, Outgoing.lane == Lane.FAST, pace.is_awake(Outgoing.group_key))
-    ids += _unclear_ids(moment, most - len(ids))
+    ids = [row[0] for row in _fast.rows(moment=moment, most=most)]
+    ids += [row[0] for row in _unclear.rows(moment=moment, most=most - len(ids))]
     if len(ids) < most:
         ids += pace.take_turns(moment, most - len(ids))
     if not ids:
@@ -112,34 +116,95 @@ _ITEM_COLUMNS = (
 )
 
 
-def _unclear_ids(moment: dt.datetime, most: int) -> list[int]:
-    """Rows that ended in silence and are due once more; those with no lease wait for a person."""
-    return list(
-        db.session.scalars(
-            sa.select(Outgoing.id)
-            .where(Outgoing.state == State.UNCERTAIN, Outgoing.lease_until <= moment, *pace.may_leave())
-            .limit(max(most, 0))
-            .with_for_update(skip_locked=True)
-        )
-    )
+_moment: Callable[[str], sa.BindParameter[dt.datetime]] = partial(sa.bindparam, type_=db.UTCDateTime())
+_fast = Prepared(
+    lambda _insert: pace.due(_moment("moment"), Outgoing.lane == Lane.FAST, pace.is_awake(Outgoing.group_key))
+)
+_unclear = Prepared(
+    lambda _insert: sa.select(Outgoing.id)
+    .where(Outgoing.state == State.UNCERTAIN, Outgoing.lease_until <= _moment("moment"), *pace.may_leave())
+    .limit(pace.MOST)
+    .with_for_update(skip_locked=True)
+)
+"""Rows that ended in silence and are due once more; those with no lease wait for a person."""
 
 
 def open_attempt(owner: str, item: Item) -> bool:
     """Write down that a try begins. False where it may not: the row is no longer ours, or its group rests."""
-    held = db.rows_changed(
-        sa.update(Outgoing)
-        .where(Outgoing.id == item.id, Outgoing.state == State.SENDING, Outgoing.lease_owner == owner)
-        .where(pace.is_awake(Outgoing.group_key))
-        .values(lease_until=db.now() + lease(), last_step=BEGUN)
-    )
+    moment = db.now()
+    held = _begin.changed(row=item.id, owner=owner, until=moment + lease())
     if held:
-        db.session.execute(sa.insert(OutgoingAttempt).values(outgoing_id=item.id, worker=owner, started_at=db.now()))
+        _add_attempt.each([{"outgoing_id": item.id, "worker": owner, "started_at": moment}])
     return bool(held)
+
+
+_ours = (
+    Outgoing.id == sa.bindparam("row", type_=sa.Integer),
+    Outgoing.lease_owner == sa.bindparam("owner", type_=sa.String),
+    Outgoing.state == State.SENDING,
+)
+_begin = Prepared(
+    lambda _insert: sa.update(Outgoing)
+    .where(*_ours, pace.is_awake(Outgoing.group_key))
+    .values(lease_until=_moment("until"), last_step=BEGUN)
+)
+_add_attempt = Prepared(lambda insert: insert(OutgoingAttempt.__table__))
+_sent = Prepared(
+    lambda _insert: sa.update(Outgoing)
+    .where(*_ours)
+    .values(
+        state=State.SENT,
+        lease_owner="",
+        lease_until=None,
+        last_step=Step.FINAL_DOT,
+        last_answer=sa.bindparam("said"),
+        attempts=sa.bindparam("tries", type_=sa.Integer),
+        ended_at=_moment("moment"),
+    )
+)
+_end_attempt = Prepared(
+    lambda _insert: sa.update(OutgoingAttempt)
+    .where(
+        OutgoingAttempt.outgoing_id == sa.bindparam("row", type_=sa.Integer),
+        OutgoingAttempt.ended_at.is_(None),
+        OutgoingAttempt.worker == sa.bindparam("owner", type_=sa.String),
+    )
+    .values(
+        ended_at=_moment("moment"),
+        outcome=sa.bindparam("how"),
+        step=sa.bindparam("at_step"),
+        answer=sa.bindparam("said"),
+    )
+)
 
 
 def record(owner: str, outcome: Outcome) -> None:
     """Write down how a try ended, unless the row was taken from us meanwhile (its lease ended)."""
     moment, item = db.now(), outcome.item
+    if outcome.state is State.SENT:
+        won = _sent.changed(
+            row=item.id,
+            owner=owner,
+            said=outcome.answer,
+            tries=item.attempts + outcome.is_charged,
+            moment=moment,
+        )
+        _accepted(item.recipient_key, item.group_key)
+    else:
+        won = _record_trouble(owner, outcome, moment)
+    _end_attempt.changed(
+        row=item.id,
+        owner=owner,
+        moment=moment,
+        how=str(outcome.state) if won else LATE,
+        at_step=str(outcome.step),
+        said=outcome.answer,
+    )
+
+
+def _record_trouble(owner: str, outcome: Outcome, moment: dt.datetime) -> int:
+    """Whatever is not "sent"; 0 where the row was taken from us."""
+    item = outcome.item
     values: dict[str, object] = {
         "state": outcome.state,
         "lease_owner": "",
@@ -174,17 +239,7 @@ def record(owner: str, outcome: Outcome) -> None:
         recipients.refused(item.recipient_key, outcome.answer)
     elif outcome.is_rejected and item.group_key:
         groups.refused(item.group_key, outcome.answer)
-    elif outcome.state is State.SENT:
-        recipients.accepted(item.recipient_key)
-        if item.group_key:
-            groups.accepted(item.group_key)
-    _close_attempts(
-        [item.id],
-        OutgoingAttempt.worker == owner,
-        outcome=outcome.state if won else "late",
-        step=outcome.step,
-        answer=outcome.answer,
-    )
+    return won
 
 
 def _wait(attempts: int) -> dt.timedelta:
@@ -193,13 +248,23 @@ def _wait(attempts: int) -> dt.timedelta:
     return dt.timedelta(minutes=minutes * random.uniform(0.76, 1.24))
 
 
-def _close_attempts(ids: list[int], *which: sa.ColumnElement[bool], outcome: str, step: str, answer: str) -> None:
-    db.session.execute(
-        sa.update(OutgoingAttempt)
-        .where(OutgoingAttempt.outgoing_id.in_(ids), OutgoingAttempt.ended_at.is_(None), *which)
-        .values(ended_at=db.now(), outcome=outcome, step=step, answer=answer)
-        .execution_options(synchronize_session=False)
+def _accepted(recipient: str, group: str) -> None:
+    """A mail was taken: what was refused before it no longer counts."""
+    is_refused, is_group_refused = _grudges.row(recipient=recipient, group=group) or (False, False)
+    if is_refused:
+        recipients.accepted(recipient)
+    if is_group_refused:
+        groups.accepted(group)
+
+
+_grudges = Prepared(
+    lambda _insert: sa.select(
+        sa.exists().where(
+            RecipientHealth.recipient_key == sa.bindparam("recipient", type_=sa.String), RecipientHealth.refusals > 0
+        ),
+        sa.exists().where(Group.group_key == sa.bindparam("group", type_=sa.String), Group.refusals > 0),
     )
+)
 
 
 def give_back(owner: str, items: list[Item]) -> None:
@@ -248,7 +313,12 @@ def end_dead_leases(held: Mapping[int, str]) -> int:
             last_step=Step.FINAL_DOT,
             last_answer=said,
         )
-        _close_attempts(begun, outcome=State.UNCERTAIN, step="", answer=said)
+        db.session.execute(
+            sa.update(OutgoingAttempt)
+            .where(OutgoingAttempt.outgoing_id.in_(begun), OutgoingAttempt.ended_at.is_(None))
+            .values(ended_at=moment, outcome=State.UNCERTAIN, step="", answer=said)
+            .execution_options(synchronize_session=False)
+        )
     if not_begun := unlocked(*ended, ~is_open):
         change(not_begun, state=State.QUEUED, lease_owner="", lease_until=None)
     return len(begun)

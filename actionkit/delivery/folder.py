@@ -21,7 +21,7 @@ class MailFolder:
         if message.has_bad_headers():
             raise flask_mail.BadHeaderError
         self.folder.mkdir(parents=True, exist_ok=True)
-        name = message.msgId.strip("<>").partition("@")[0]
+        name = message.message_id.strip("<>").partition("@")[0]
         draft = self.folder / f".{name}.{secrets.token_hex(4)}"
         with draft.open("wb") as out:
             out.write(message.as_bytes())

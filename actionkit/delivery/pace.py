@@ -17,7 +17,7 @@ import datetime as dt
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from flask import current_app
@@ -27,6 +27,7 @@ from actionkit import db
 from actionkit.delivery import groups
 from actionkit.delivery.models import Group, Lane, Outgoing, Recipient, State, Turn
 from actionkit.delivery.office_hours import OfficeTime, parse
+from actionkit.prepared import Prepared
 
 JITTER = 0.25
 """A gap is by up to so much shorter or longer, so that letters do not look like a machine's."""
@@ -168,16 +169,18 @@ _IS_PACED = Outgoing.lane == _PACED
 """Not a parameter: only so do the databases see that the index of paced rows will do."""
 
 
-def due_ids(moment: dt.datetime, most: int, *which: sa.ColumnElement[bool]) -> list[int]:
-    """The queued mails that are due longest, locked; those that another worker has are passed over."""
-    return list(
-        db.session.scalars(
-            sa.select(Outgoing.id)
-            .where(Outgoing.state == State.QUEUED, Outgoing.not_before <= moment, *which)
-            .order_by(Outgoing.not_before, Outgoing.id)
-            .limit(most)
-            .with_for_update(skip_locked=True)
-        )
+MOST: sa.BindParameter[int] = sa.bindparam("most", type_=sa.Integer)
+"""The parameter of `due`."""
+
+
+def due(moment: sa.ColumnElement[dt.datetime], *which: sa.ColumnElement[bool]) -> sa.Select[int]:
+    """The `MOST` queued mails that are due longest, locked; those that another worker has are passed over."""
+    return (
+        sa.select(Outgoing.id)
+        .where(Outgoing.state == State.QUEUED, Outgoing.not_before <= moment, *which)
+        .order_by(Outgoing.not_before, Outgoing.id)
+        .limit(MOST)
+        .with_for_update(skip_locked=True)
     )
 
 
@@ -206,26 +209,13 @@ def take_turns(moment: dt.datetime, most: int) -> list[int]:
     """Up to `most` mails whose turn it is: one for each recipient, more where there is no pace."""
     ids: list[int] = []
     written: set[str] = set()
-    for recipient, group in _due_turns(moment):
+    for recipient, group in _due_turns.rows(moment=moment):
         if len(ids) >= most:
             break
         if recipient not in written and (found := _take(recipient, group, moment, most - len(ids))):
             ids += found
             written.add(recipient)
     return ids
-
-
-def _due_turns(moment: dt.datetime) -> list[tuple[str, str]]:
-    """Recipient and group of turns that have come and of which a mail waits, the longest due first."""
-    rows = db.session.execute(
-        sa.select(Turn.recipient_key, Turn.group_key)
-        .join(Recipient, Recipient.recipient_key == Turn.recipient_key)
-        .where(Turn.next_at <= moment, Recipient.next_at <= moment, _has_mail(Outgoing.not_before <= moment))
-        .where(is_awake(Turn.group_key), _is_free(Turn.recipient_key))
-        .order_by(Turn.next_at)
-        .limit(LOOKED_AT)
-    )
-    return [(row.recipient_key, row.group_key) for row in rows]
 
 
 def _has_mail(*which: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
@@ -253,52 +243,101 @@ def rest() -> int:
 
 def _take(recipient: str, group: str, moment: dt.datetime, most: int) -> list[int]:
     """Win this turn and lock its mails, or put it off; none where another worker was quicker, or it is too soon."""
-    turn = db.session.execute(
-        sa.select(
-            Turn.next_at,
-            Turn.last_at,
-            Turn.spread_gap,
-            Turn.counted_at,
-            Recipient.zone.label("own_zone"),
-            Group.zone,
-            Group.per_hour,
-            Group.office_hours,
-            Group.spread_until,
-        )
-        .join(Recipient, Recipient.recipient_key == Turn.recipient_key)
-        .outerjoin(Group, Group.group_key == Turn.group_key)
-        .where(Turn.recipient_key == recipient, Turn.group_key == group)
-        .where(Turn.next_at <= moment, Recipient.next_at <= moment)
-        .where(is_awake(Turn.group_key))
-        .with_for_update(of=[Turn, Recipient], skip_locked=True)
-    ).first()
+    row = _turn.row(recipient=recipient, group=group, moment=moment)
+    turn = _Turn(*row) if row else None
     if turn is None:
         return []
     office = OfficeTime(parse(turn.office_hours or ""), turn.own_zone or turn.zone or "UTC")
     pace = pace_of(turn.per_hour, default_per_hour(), office, turn.spread_until)
-    mine = (Outgoing.recipient_key == recipient, Outgoing.group_key == group, _IS_PACED)
     values: dict[str, Any] = {}
     gap = pace.gap
     if pace.is_spread(moment):
         gap, counted_at = turn.spread_gap, turn.counted_at
         if counted_at is None or not counted_at <= moment < counted_at + BETWEEN_COUNTS:
-            gap = pace.spread_gap(turn.last_at or moment, _waiting(*mine))
+            gap = pace.spread_gap(turn.last_at or moment, _waiting(recipient, group))
             values = {"spread_gap": gap, "counted_at": moment}
     if (later := _too_soon(pace, gap, turn.last_at, moment)) is not None:
         _set(recipient, group, next_at=later, **values)
         return []
     # Asked now that the recipient's row is locked: another worker may have been quicker.
-    ids = due_ids(moment, most if gap == 0 else 1, *mine, _is_free(Outgoing.recipient_key))
+    found = _mine.rows(recipient=recipient, group=group, moment=moment, most=most if gap == 0 else 1)
+    ids = [each[0] for each in found]
     if ids:
         factor = random.uniform(1 - JITTER, 1 + JITTER)
         came = max(turn.next_at, moment - TICK)
         next_at = office.later(came, gap * factor)
         if pace.is_spread(moment):
             next_at = min(next_at, moment + BETWEEN_COUNTS)  # mails that come in meanwhile make gaps shorter
-        _set(recipient, group, next_at=next_at, last_at=came, **values)
+        if values:
+            _set(recipient, group, **values)
+        _took.changed(recipient=recipient, group=group, next_moment=next_at, moment=came)
         free_at = came + dt.timedelta(seconds=pace.hold * factor)
-        db.session.execute(sa.update(Recipient).where(Recipient.recipient_key == recipient).values(next_at=free_at))
+        _occupied.changed(recipient=recipient, moment=free_at)
     return ids
+
+
+class _Turn(NamedTuple):
+    """A turn that has come, with what its pace depends on."""
+
+    next_at: dt.datetime
+    last_at: dt.datetime | None
+    spread_gap: float | None
+    counted_at: dt.datetime | None
+    own_zone: str
+    zone: str | None
+    per_hour: int | None
+    office_hours: str | None
+    spread_until: dt.datetime | None
+
+
+_moment: sa.BindParameter[dt.datetime] = sa.bindparam("moment", type_=db.UTCDateTime())
+_recipient: sa.BindParameter[str] = sa.bindparam("recipient", type_=sa.String)
+_group: sa.BindParameter[str] = sa.bindparam("group", type_=sa.String)
+_this_turn = (Turn.recipient_key == _recipient, Turn.group_key == _group)
+
+_due_turns = Prepared(
+    lambda _insert: sa.select(Turn.recipient_key, Turn.group_key)
+    .join(Recipient, Recipient.recipient_key == Turn.recipient_key)
+    .where(Turn.next_at <= _moment, Recipient.next_at <= _moment, _has_mail(Outgoing.not_before <= _moment))
+    .where(is_awake(Turn.group_key), _is_free(Turn.recipient_key))
+    .order_by(Turn.next_at)
+    .limit(LOOKED_AT)
+)
+"""Recipient and group of turns that have come and of which a mail waits, the longest due first."""
+_turn = Prepared(
+    lambda _insert: sa.select(
+        Turn.next_at,
+        Turn.last_at,
+        Turn.spread_gap,
+        Turn.counted_at,
+        Recipient.zone,
+        Group.zone,
+        Group.per_hour,
+        Group.office_hours,
+        Group.spread_until,
+    )
+    .join(Recipient, Recipient.recipient_key == Turn.recipient_key)
+    .outerjoin(Group, Group.group_key == Turn.group_key)
+    .where(*_this_turn, Turn.next_at <= _moment, Recipient.next_at <= _moment, is_awake(Turn.group_key))
+    .with_for_update(of=[Turn, Recipient], skip_locked=True)
+)
+_mine = Prepared(
+    lambda _insert: due(
+        _moment,
+        Outgoing.recipient_key == _recipient,
+        Outgoing.group_key == _group,
+        _IS_PACED,
+        _is_free(Outgoing.recipient_key),
+    )
+)
+_took = Prepared(
+    lambda _insert: sa.update(Turn)
+    .where(*_this_turn)
+    .values(next_at=sa.bindparam("next_moment", type_=db.UTCDateTime()), last_at=_moment)
+)
+_occupied = Prepared(
+    lambda _insert: sa.update(Recipient).where(Recipient.recipient_key == _recipient).values(next_at=_moment)
+)
 
 
 def _too_soon(pace: Pace, gap: float, last_at: dt.datetime | None, moment: dt.datetime) -> dt.datetime | None:
@@ -316,7 +355,8 @@ def _too_soon(pace: Pace, gap: float, last_at: dt.datetime | None, moment: dt.da
     return min(free_at, moment + BETWEEN_COUNTS) if is_long else free_at
 
 
-def _waiting(*mine: sa.ColumnElement[bool]) -> int:
+def _waiting(recipient: str, group: str) -> int:
+    mine = (Outgoing.recipient_key == recipient, Outgoing.group_key == group, _IS_PACED)
     waiting = sa.select(sa.func.count()).select_from(Outgoing).where(*mine, Outgoing.state == State.QUEUED)
     return db.session.execute(waiting).scalar_one()
 

@@ -33,8 +33,7 @@ IDLE_SECONDS = 20
 """A kept connection that was idle longer is opened anew; relays close them without a word."""
 MOST_MAILS = 500
 """Mails on one connection; many relays allow some hundreds."""
-LAST_LOOK_SECONDS = 0.001
-"""How long to listen, before the final dot, for a relay that has hung up."""
+_AT_LINE_START = re.compile(rb"(?m)^\.")
 
 
 class Step(StrEnum):
@@ -121,7 +120,7 @@ class _Conversation:
         """
         self.step = Step.DATA
         raw = msg if isinstance(msg, bytes) else msg.encode("utf-8")
-        raw = re.sub(rb"(?m)^\.", b"..", raw)
+        raw = _AT_LINE_START.sub(b"..", raw)
         if not raw.endswith(b"\r\n"):
             raw += b"\r\n"
         code, answer = self.docmd("data")  # type: ignore[attr-defined]
@@ -129,7 +128,7 @@ class _Conversation:
             raise smtplib.SMTPDataError(code, answer)
         self.send(raw)  # type: ignore[attr-defined]
         assert self.sock is not None
-        if select.select([self.sock], [], [], LAST_LOOK_SECONDS)[0]:
+        if select.select([self.sock], [], [], 0)[0]:
             raise smtplib.SMTPServerDisconnected("the relay spoke or left before the final dot")
         self.step = Step.FINAL_DOT
         self.patience = FINAL_DOT_SECONDS

@@ -113,7 +113,7 @@ def render(text: str, values: Mapping[str, str]) -> str:
 def render_subject(text: str, values: Mapping[str, str]) -> str:
     """Fill a checked subject: one line."""
     data = {name: values.get(name) or None for name in VARIABLES}
-    return " ".join(_parse(text).render(data).split())
+    return " ".join(_subject(text).render(data).split())
 
 
 def _parse(text: str) -> BoundTemplate:
@@ -131,6 +131,11 @@ def _line_of_fault(text: str, fault: LiquidError) -> int:
 
 def _line_of(text: str, index: int) -> int:
     return text.count("\n", 0, max(index, 0)) + 1
+
+
+@lru_cache(maxsize=256)
+def _subject(text: str) -> BoundTemplate:
+    return _parse(text)
 
 
 @lru_cache(maxsize=256)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any, NamedTuple
 
+import sqlalchemy as sa
 from flask import render_template
 from flask_babel import force_locale
 
-from actionkit import db, languages
-from actionkit.campaigns.models import LetterMode, Official, Phase, ReplyTo
+from actionkit import languages
+from actionkit.campaigns.models import Campaign, LetterMode, Official, Phase, ReplyTo
+from actionkit.campaigns.operations import find_lasting_campaign
 from actionkit.delivery import return_path
 from actionkit.delivery.renderers import CannotBeSent, Item, Mail, NotToBeSent
-from actionkit.letters.compose import NoLetter, compose
+from actionkit.letters.compose import NoLetter, Sender, compose
 from actionkit.letters.operations import version_seen
 from actionkit.letters.out_of_use import OUT_OF_USE
+from actionkit.prepared import Prepared
 from actionkit.security import absolute_url, make_token, path_of
 from actionkit.signing import unsubscribe
 from actionkit.signing.models import Signature, SignatureState, Submission
-from actionkit.signing.operations import Signed, find_submission, is_superseded, sender_of
+from actionkit.signing.operations import find_submission, is_superseded
 
 TO_CONFIRM = "confirm"
 TO_WITHDRAW = "withdraw"
@@ -98,51 +102,99 @@ def reminder(item: Item) -> Mail:
 
 def letter(item: Item) -> Mail:
     """The letter to one official, from the version she saw and the words she sent."""
-    official = db.session.get(Official, int(item.recipient_key.removeprefix("official:")))
-    signed = _confirmed(item.subject_id)
-    if official is None or not official.email:
+    row = _letter_of.row(signature=item.subject_id, official=int(item.recipient_key.removeprefix("official:")))
+    found = _Found(*row) if row else None
+    if found is None or found.state != SignatureState.CONFIRMED or not found.email:
+        raise _why_not(found)
+    if not found.official_email:
         raise CannotBeSent("the official has no address")
-    if official.retired_at:
+    if found.retired_at:
         raise NotToBeSent(OUT_OF_USE)
-    submission, campaign = signed.submission, signed.campaign
-    if campaign.letters == LetterMode.DIGEST or official.wants_digest:
+    campaign = find_lasting_campaign(found.campaign_id)
+    if campaign.letters == LetterMode.DIGEST or found.wants_digest:
         raise NotToBeSent("the official gets reports")
-    version = version_seen(campaign.id, submission.letter_version_id)
+    version = version_seen(campaign.id, found.letter_version_id)
     if version is None:
         raise CannotBeSent("the campaign has no letter")
+    official = Official(
+        name=found.official_name, salutation=found.salutation, office=found.office, language=found.language
+    )
+    sender = Sender(found.name, found.country, found.comment, found.letter, found.email)
     try:
-        written = compose(campaign, version, official, sender_of(submission))
+        written = compose(campaign, version, official, sender)
     except NoLetter:
         raise CannotBeSent("the letter is missing in a language of this official") from None
     return Mail(
-        to=(official.name, official.email),
+        to=(found.official_name, found.official_email),
         subject=written.subject,
         text=written.body + "\n",
         language=written.language,
-        reply_to=_answer_to(item, signed),
+        reply_to=_answer_to(item, campaign, sender),
     )
 
 
-def _answer_to(item: Item, signed: Signed) -> tuple[str, str] | None:
+class _Found(NamedTuple):
+    """What a letter needs of the database that is not the same for many letters."""
+
+    state: str
+    campaign_id: int
+    name: str
+    country: str
+    comment: str
+    letter: str
+    email: str
+    letter_version_id: int | None
+    official_name: str
+    official_email: str | None
+    salutation: str
+    office: str
+    language: str
+    wants_digest: bool
+    retired_at: dt.datetime | None
+
+
+def _find_letter(_insert: Any) -> sa.Select[Any]:
+    official = (Official.name, Official.email, Official.salutation, Official.office, Official.language)
+    return (
+        sa.select(
+            Signature.state,
+            Signature.campaign_id,
+            Submission.name,
+            Submission.country,
+            Submission.comment,
+            Submission.letter,
+            Submission.email,
+            Submission.letter_version_id,
+            *official,
+            Official.wants_digest,
+            Official.retired_at,
+        )
+        .select_from(Signature)
+        .join(Submission, Submission.id == Signature.submission_id)
+        .outerjoin(Official, Official.id == sa.bindparam("official", type_=sa.Integer))
+        .where(Signature.id == sa.bindparam("signature", type_=sa.Integer))
+    )
+
+
+_letter_of = Prepared(_find_letter)
+
+
+def _why_not(found: _Found | None) -> NotToBeSent | CannotBeSent:
+    if found is None:
+        return NotToBeSent("the signature is gone")
+    if found.state == SignatureState.HELD:
+        return CannotBeSent("the signature is held for review")
+    if found.state != SignatureState.CONFIRMED:
+        return NotToBeSent(f"the signature is {found.state}")
+    return NotToBeSent("the supporter was erased")
+
+
+def _answer_to(item: Item, campaign: Campaign, sender: Sender) -> tuple[str, str] | None:
     """Her own address, or where the campaign hides it, one of ours that passes the answer on, if there is any."""
-    submission = signed.submission
-    if signed.campaign.reply_to == ReplyTo.SUPPORTER:
-        return submission.name, submission.email
+    if campaign.reply_to == ReplyTo.SUPPORTER:
+        return sender.name, sender.email
     ours = return_path.reply_address(item.public_id)
-    return (submission.name, ours) if ours else None
-
-
-def _confirmed(signature_id: int) -> Signed:
-    signed = find_submission(Signature.id == signature_id, Submission.id == Signature.submission_id)
-    if signed is None:
-        raise NotToBeSent("the signature is gone")
-    if signed.signature.state == SignatureState.HELD:
-        raise CannotBeSent("the signature is held for review")
-    if signed.signature.state != SignatureState.CONFIRMED:
-        raise NotToBeSent(f"the signature is {signed.signature.state}")
-    if not signed.submission.email:
-        raise NotToBeSent("the supporter was erased")
-    return signed
+    return (sender.name, ours) if ours else None
 
 
 def _rendered(template: str, language: str, **values: object) -> tuple[str, str]:
