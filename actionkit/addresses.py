@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from email_validator import EmailNotValidError, ValidatedEmail, validate_email
 
-_IS_ITS_OWN_ENVELOPE = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(\.[\w!#$%&'*+/=?^`{|}~-]+)*@[a-z0-9-]+(\.[a-z0-9-]+)*", re.ASCII)
+_ATOM = r"[\w!#$%&'*+/=?^`{|}~-]+"
+_IS_ITS_OWN_ENVELOPE = re.compile(rf"{_ATOM}(\.{_ATOM})*@[a-z0-9-]+(\.[a-z0-9-]+)*", re.ASCII)
 """A dot-atom at a domain in lower case (RFC 5321 4.1.2): what nearly every stored address is."""
 LONGEST = 254
 """Characters of an address (RFC 5321 4.5.3.1.3, less the two angle brackets)."""

@@ -36,7 +36,7 @@ class _Compiled:
     """As the driver takes them."""
     convert: Sequence[tuple[str, Callable[[Any], Any]]]
     read: Sequence[tuple[int, Callable[[Any], Any]]]
-    """The places of a row that comes back in which the driver has something else than SQLAlchemy, and how it becomes that."""
+    """The places of a row at which the driver gives something else than SQLAlchemy would, and how it becomes that."""
 
     def parameters(self, values: Mapping[str, Any]) -> Any:
         given = {**self.constant, **values}
@@ -109,7 +109,13 @@ def _compile(statement: Any, dialect: sa.Dialect, values: Mapping[str, Any]) -> 
     for column in compiled.insert_prefetch:
         assert column.default.is_scalar, "a default that only SQLAlchemy could compute"
         constant[column.key] = column.default.arg
-    readers = (each[3].dialect_impl(dialect).result_processor(dialect, None) for each in compiled._result_columns)
+    # Of a number SQLAlchemy first asks the driver which kind it is; both drivers give Python's own.
+    readers = (
+        None
+        if isinstance(each[3], sa.Numeric | sa.Float)
+        else each[3].dialect_impl(dialect).result_processor(dialect, None)
+        for each in compiled._result_columns
+    )
     return _Compiled(
         read=[(place, from_driver) for place, from_driver in enumerate(readers) if from_driver],
         text=str(compiled),

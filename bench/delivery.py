@@ -34,7 +34,7 @@ from bench.rows import Row
 from bench.server import ROOT, cpu_seconds, mail_sink, memory_mb, working
 
 LETTERS = int(os.environ.get("BENCH_LETTERS", "10_000"))
-SENDERS = (1, 2, 4)
+SENDERS = tuple(int(n) for n in os.environ.get("BENCH_SENDERS", "1,2,4").split(","))
 LOOK_SECONDS = 0.5
 LONGEST_SECONDS = 600.0
 FLOOR, AIM = 0.25, 0.60

@@ -121,10 +121,12 @@ _fast = Prepared(
     lambda _insert: pace.due(_moment("moment"), Outgoing.lane == Lane.FAST, pace.is_awake(Outgoing.group_key))
 )
 _unclear = Prepared(
-    lambda _insert: sa.select(Outgoing.id)
-    .where(Outgoing.state == State.UNCERTAIN, Outgoing.lease_until <= _moment("moment"), *pace.may_leave())
-    .limit(pace.MOST)
-    .with_for_update(skip_locked=True)
+    lambda _insert: (
+        sa.select(Outgoing.id)
+        .where(Outgoing.state == State.UNCERTAIN, Outgoing.lease_until <= _moment("moment"), *pace.may_leave())
+        .limit(pace.MOST)
+        .with_for_update(skip_locked=True)
+    )
 )
 """Rows that ended in silence and are due once more; those with no lease wait for a person."""
 
@@ -144,36 +146,42 @@ _ours = (
     Outgoing.state == State.SENDING,
 )
 _begin = Prepared(
-    lambda _insert: sa.update(Outgoing)
-    .where(*_ours, pace.is_awake(Outgoing.group_key))
-    .values(lease_until=_moment("until"), last_step=BEGUN)
+    lambda _insert: (
+        sa.update(Outgoing)
+        .where(*_ours, pace.is_awake(Outgoing.group_key))
+        .values(lease_until=_moment("until"), last_step=BEGUN)
+    )
 )
 _add_attempt = Prepared(lambda insert: insert(OutgoingAttempt.__table__))
 _sent = Prepared(
-    lambda _insert: sa.update(Outgoing)
-    .where(*_ours)
-    .values(
-        state=State.SENT,
-        lease_owner="",
-        lease_until=None,
-        last_step=Step.FINAL_DOT,
-        last_answer=sa.bindparam("said"),
-        attempts=sa.bindparam("tries", type_=sa.Integer),
-        ended_at=_moment("moment"),
+    lambda _insert: (
+        sa.update(Outgoing)
+        .where(*_ours)
+        .values(
+            state=State.SENT,
+            lease_owner="",
+            lease_until=None,
+            last_step=Step.FINAL_DOT,
+            last_answer=sa.bindparam("said"),
+            attempts=sa.bindparam("tries", type_=sa.Integer),
+            ended_at=_moment("moment"),
+        )
     )
 )
 _end_attempt = Prepared(
-    lambda _insert: sa.update(OutgoingAttempt)
-    .where(
-        OutgoingAttempt.outgoing_id == sa.bindparam("row", type_=sa.Integer),
-        OutgoingAttempt.ended_at.is_(None),
-        OutgoingAttempt.worker == sa.bindparam("owner", type_=sa.String),
-    )
-    .values(
-        ended_at=_moment("moment"),
-        outcome=sa.bindparam("how"),
-        step=sa.bindparam("at_step"),
-        answer=sa.bindparam("said"),
+    lambda _insert: (
+        sa.update(OutgoingAttempt)
+        .where(
+            OutgoingAttempt.outgoing_id == sa.bindparam("row", type_=sa.Integer),
+            OutgoingAttempt.ended_at.is_(None),
+            OutgoingAttempt.worker == sa.bindparam("owner", type_=sa.String),
+        )
+        .values(
+            ended_at=_moment("moment"),
+            outcome=sa.bindparam("how"),
+            step=sa.bindparam("at_step"),
+            answer=sa.bindparam("said"),
+        )
     )
 )
 

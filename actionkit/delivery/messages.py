@@ -150,7 +150,7 @@ def _address(header: str, name: str, address: str) -> str:
 def _folded(header: str, text: str) -> str:
     if _is_plain(text) and len(header) + 2 + len(text) <= _LINE:
         return text
-    return Header(text, "us-ascii" if _is_plain(text) else "utf-8", _LINE, header).encode()
+    return Header(text, "us-ascii" if _is_plain(text) else "utf-8", _LINE, header).encode(linesep="\r\n")
 
 
 def _is_plain(text: str) -> bool:

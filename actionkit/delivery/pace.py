@@ -252,7 +252,7 @@ def _take(recipient: str, group: str, moment: dt.datetime, most: int) -> list[in
     values: dict[str, Any] = {}
     gap = pace.gap
     if pace.is_spread(moment):
-        gap, counted_at = turn.spread_gap, turn.counted_at
+        gap, counted_at = turn.spread_gap or pace.gap, turn.counted_at
         if counted_at is None or not counted_at <= moment < counted_at + BETWEEN_COUNTS:
             gap = pace.spread_gap(turn.last_at or moment, _waiting(recipient, group))
             values = {"spread_gap": gap, "counted_at": moment}
@@ -296,30 +296,34 @@ _group: sa.BindParameter[str] = sa.bindparam("group", type_=sa.String)
 _this_turn = (Turn.recipient_key == _recipient, Turn.group_key == _group)
 
 _due_turns = Prepared(
-    lambda _insert: sa.select(Turn.recipient_key, Turn.group_key)
-    .join(Recipient, Recipient.recipient_key == Turn.recipient_key)
-    .where(Turn.next_at <= _moment, Recipient.next_at <= _moment, _has_mail(Outgoing.not_before <= _moment))
-    .where(is_awake(Turn.group_key), _is_free(Turn.recipient_key))
-    .order_by(Turn.next_at)
-    .limit(LOOKED_AT)
+    lambda _insert: (
+        sa.select(Turn.recipient_key, Turn.group_key)
+        .join(Recipient, Recipient.recipient_key == Turn.recipient_key)
+        .where(Turn.next_at <= _moment, Recipient.next_at <= _moment, _has_mail(Outgoing.not_before <= _moment))
+        .where(is_awake(Turn.group_key), _is_free(Turn.recipient_key))
+        .order_by(Turn.next_at)
+        .limit(LOOKED_AT)
+    )
 )
 """Recipient and group of turns that have come and of which a mail waits, the longest due first."""
 _turn = Prepared(
-    lambda _insert: sa.select(
-        Turn.next_at,
-        Turn.last_at,
-        Turn.spread_gap,
-        Turn.counted_at,
-        Recipient.zone,
-        Group.zone,
-        Group.per_hour,
-        Group.office_hours,
-        Group.spread_until,
+    lambda _insert: (
+        sa.select(
+            Turn.next_at,
+            Turn.last_at,
+            Turn.spread_gap,
+            Turn.counted_at,
+            Recipient.zone,
+            Group.zone,
+            Group.per_hour,
+            Group.office_hours,
+            Group.spread_until,
+        )
+        .join(Recipient, Recipient.recipient_key == Turn.recipient_key)
+        .outerjoin(Group, Group.group_key == Turn.group_key)
+        .where(*_this_turn, Turn.next_at <= _moment, Recipient.next_at <= _moment, is_awake(Turn.group_key))
+        .with_for_update(of=[Turn, Recipient], skip_locked=True)
     )
-    .join(Recipient, Recipient.recipient_key == Turn.recipient_key)
-    .outerjoin(Group, Group.group_key == Turn.group_key)
-    .where(*_this_turn, Turn.next_at <= _moment, Recipient.next_at <= _moment, is_awake(Turn.group_key))
-    .with_for_update(of=[Turn, Recipient], skip_locked=True)
 )
 _mine = Prepared(
     lambda _insert: due(
@@ -331,9 +335,11 @@ _mine = Prepared(
     )
 )
 _took = Prepared(
-    lambda _insert: sa.update(Turn)
-    .where(*_this_turn)
-    .values(next_at=sa.bindparam("next_moment", type_=db.UTCDateTime()), last_at=_moment)
+    lambda _insert: (
+        sa.update(Turn)
+        .where(*_this_turn)
+        .values(next_at=sa.bindparam("next_moment", type_=db.UTCDateTime()), last_at=_moment)
+    )
 )
 _occupied = Prepared(
     lambda _insert: sa.update(Recipient).where(Recipient.recipient_key == _recipient).values(next_at=_moment)

@@ -1,6 +1,6 @@
 """Sending what is due: the one loop between the ledger and the relay.
 
-    one transaction:  record how the last try ended · claim · open the next attempt
+    one transaction:  record how the last try ended · claim · open the next attempt (see `clerk.py`)
     no transaction:   render (reading) · talk SMTP
     again
 
@@ -15,17 +15,17 @@ import secrets
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import sqlalchemy.exc
 from flask import Flask, current_app
 
 from actionkit import db, logs
 from actionkit.clock import SetClock
 from actionkit.delivery import claims, return_path
 from actionkit.delivery.claims import Outcome
+from actionkit.delivery.clerk import Clerk
 from actionkit.delivery.folder import MailFolder
 from actionkit.delivery.messages import OutgoingMessage, sender_domain
 from actionkit.delivery.models import State
@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 BATCH = 8
 """Rows leased at a time. Few, so that the workers share what is due and a dead one holds little."""
+LARGEST_BATCH, BATCH_SECONDS = 64, 0.25
+"""More where the relay is quick: as many as leave in so many seconds, so that nobody waits long behind them."""
 
 WITHOUT_MAIL = frozenset({Step.CONNECT, Step.GREETING, Step.TLS, Step.LOGIN})
 """Steps at which no mail is spoken of yet."""
@@ -65,6 +67,10 @@ class Worker:
     _idle: list[Connection | MailFolder] = field(default_factory=list)
     _busy: set[Connection | MailFolder] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    clerk: Clerk[_Sender] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.clerk = Clerk(_write, self.stopping)
 
     # ------------------------------------------------------------ connections
 
@@ -155,6 +161,11 @@ class _Sender:
     """When the try at hand began, on the monotonic clock."""
     is_freed: bool = False
     """The rows in `waiting` are others' meanwhile."""
+    outcome: Outcome | None = None
+    """How the last try ended, until it is stored."""
+    is_over: bool = False
+    seconds_a_mail: float = BATCH_SECONDS
+    """The mean of the last ones."""
 
     def run(self) -> Counter[str]:
         totals: Counter[str] = Counter()
@@ -162,6 +173,7 @@ class _Sender:
         while (item := self._turn(outcome)) is not None:
             self.trying_since = time.monotonic()
             outcome = self._try(item)
+            self.seconds_a_mail += (time.monotonic() - self.trying_since - self.seconds_a_mail) / BATCH
             self.trying_since, self.is_freed = None, False
             totals[outcome.state] += 1
         return totals
@@ -183,24 +195,20 @@ class _Sender:
         return since is not None and time.monotonic() - since > PATIENCE_SECONDS
 
     def _turn(self, outcome: Outcome | None) -> Item | None:
-        """One transaction: the last outcome, and the next item with its attempt opened.
+        """Store the last outcome, and get the next item with its attempt opened."""
+        self.outcome = outcome
+        self.worker.clerk.store(self)
+        if outcome is not None:
+            self._forget([outcome.item])
+        if self.is_over:
+            self.let_go()
+            self.waiting.clear()
+        self.item = self.waiting.popleft() if self.waiting else None
+        return self.item
 
-        What happened to a letter is known here and nowhere else, so a database that is away is
-        waited for; only after a minute is the row left to its lease, which will call it uncertain.
-        """
-        for pause in (0.5, 1, 2, 4, 8, 15, 30):
-            try:
-                return self._turn_once(outcome)
-            except (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError) as error:
-                db.session.rollback()
-                log.warning("database away", extra={"cause": type(error).__name__})
-                # What is leased stays in hand: `open_attempt` finds out whether it still is ours.
-                self.worker.stopping.wait(pause)
-        return self._turn_once(outcome)
-
-    def _turn_once(self, outcome: Outcome | None) -> Item | None:
-        relay = self.worker.relay
-        db.writing()
+    def settle(self) -> None:
+        """In the clerk's transaction: record how the last try ended."""
+        relay, outcome = self.worker.relay, self.outcome
         if outcome is not None:
             claims.record(self.owner, outcome)
             if outcome.is_refusal:
@@ -211,32 +219,33 @@ class _Sender:
                 relay.answered()
                 self.permit = Permit()
         # Who met trouble of the relay ends here: the next tick asks whether it is to be tried again.
-        is_over = (
+        self.is_over = (
             time.monotonic() > self.deadline
             or self.worker.stopping.is_set()
             or relay.is_shut
             or (outcome is not None and outcome.is_ours)
         )
-        if is_over:
+
+    def take(self) -> None:
+        """In the clerk's transaction: open the attempt with the next row; lease more where none is in hand."""
+        if self.is_over:
             claims.give_back(self.owner, list(self.waiting))
         elif not self.waiting:
             self._free_those_of_the_stuck()
-            self.waiting.extend(claims.claim(self.owner, BATCH))
+            # What is leased stays in hand if this is not stored: `open_attempt` finds out whether it still is ours.
+            self.waiting.extend(claims.claim(self.owner, self._batch))
             self.worker.held.update((item.id, self.owner) for item in self.waiting)
-        while not is_over and self.waiting and not claims.open_attempt(self.owner, self.waiting[0]):
+        while not self.is_over and self.waiting and not claims.open_attempt(self.owner, self.waiting[0]):
             passed_over = self.waiting.popleft()
             claims.give_back(self.owner, [passed_over])
             self._forget([passed_over])
-        if outcome is None and not self.waiting:
-            relay.found_nothing(self.permit)
-        db.session.commit()
-        if outcome is not None:
-            self._forget([outcome.item])
-        if is_over:
-            self.let_go()
-            self.waiting.clear()
-        self.item = self.waiting.popleft() if self.waiting else None
-        return self.item
+        if self.outcome is None and not self.waiting:
+            self.worker.relay.found_nothing(self.permit)
+
+    @property
+    def _batch(self) -> int:
+        """How many rows to lease: as many as go out in a moment."""
+        return max(BATCH, min(LARGEST_BATCH, int(BATCH_SECONDS / max(self.seconds_a_mail, 0.000_1))))
 
     def _drop(self, ids: list[int]) -> None:
         """These rows are no longer ours to send."""
@@ -300,6 +309,14 @@ class _Sender:
             extra={"mail": item.public_id, "cause": type(error).__name__, "places": logs.places(error)},
         )
         return Outcome(item, State.FROZEN, "render", f"unexpected: {type(error).__name__}", is_charged=False)
+
+
+def _write(senders: Sequence[_Sender]) -> None:
+    """What the clerk stores of a turn: how all tries ended first, since that may decide what is taken next."""
+    for sender in senders:
+        sender.settle()
+    for sender in senders:
+        sender.take()
 
 
 def _new_connection() -> Connection | MailFolder:

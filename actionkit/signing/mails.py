@@ -153,7 +153,7 @@ class _Found(NamedTuple):
     retired_at: dt.datetime | None
 
 
-def _find_letter(_insert: Any) -> sa.Select[Any]:
+def _find_letter(_insert: Any) -> Any:
     official = (Official.name, Official.email, Official.salutation, Official.office, Official.language)
     return (
         sa.select(
