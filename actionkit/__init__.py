@@ -30,6 +30,12 @@ from actionkit.campaigns.models import LetterMode, Phase
 from actionkit.campaigns.views import blueprint as campaigns_blueprint
 from actionkit.delivery import dev_views, relay, return_path, sending_pause
 from actionkit.delivery.views import blueprint as health_blueprint
+from actionkit.editing.campaign_views import blueprint as editing_blueprint
+from actionkit.editing.course_views import blueprint as course_blueprint
+from actionkit.editing.page_views import blueprint as program_pages_blueprint
+from actionkit.editing.page_views import campaign_blueprint as campaign_news_blueprint
+from actionkit.editing.program_views import blueprint as programs_blueprint
+from actionkit.editing.version_views import blueprint as versions_blueprint
 from actionkit.exports.print_views import blueprint as printing_blueprint
 from actionkit.exports.views import blueprint as exports_blueprint
 from actionkit.figures import attention
@@ -121,6 +127,12 @@ def create_app(config: Config) -> Flask:
         sending_blueprint,
         erase_blueprint,
         audit_blueprint,
+        editing_blueprint,
+        course_blueprint,
+        versions_blueprint,
+        programs_blueprint,
+        program_pages_blueprint,
+        campaign_news_blueprint,
     ):
         app.register_blueprint(blueprint)
     turnstile.init_app(app)

@@ -14,11 +14,11 @@ import sqlalchemy.exc
 from flask import current_app
 
 from actionkit import db, logs
-from actionkit.campaigns.operations import close_ended
 from actionkit.delivery import claims, groups, pace, sending_pause, set_back
 from actionkit.delivery.renderers import Renderer
 from actionkit.delivery.worker import Worker
-from actionkit.letters import out_of_use, rehearsal
+from actionkit.editing import drafts
+from actionkit.letters import history, out_of_use, rehearsal
 from actionkit.letters.operations import DIGEST, LETTER, queue_report
 from actionkit.replies import answers, handling, imap, intake, maildir
 from actionkit.replies import mails as reply_mails
@@ -140,7 +140,7 @@ def rest(_worker: Worker) -> int:
 
 def close_campaigns(_worker: Worker) -> int:
     """Close what has ended by its own clock."""
-    slugs = _in_one_transaction(close_ended)
+    slugs = _in_one_transaction(history.close_ended)
     for slug in slugs:
         log.info("campaign closed", extra={"campaign": slug})
     return len(slugs)
@@ -359,6 +359,7 @@ def forget(_worker: Worker) -> None:
     _in_one_transaction(allowance.forget_old)
     _in_one_transaction(trends.forget_old)
     _in_one_transaction(removals.forget_abandoned)
+    _in_one_transaction(drafts.forget_old)
     _delete_old_mail()
 
 

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from babel import Locale, UnknownLocaleError
+from babel.localedata import locale_identifiers
 from flask import Flask, g, has_app_context, request
 from flask_babel import Babel, force_locale, get_locale, get_translations
 
@@ -20,6 +21,8 @@ INTERFACE = ("en", "it", "hi")
 
 _RIGHT_TO_LEFT_FALLBACK = "ltr"
 _TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+
+_WITH_REGION = ("pt-BR", "zh-Hant", "zh-Hans", "sr-Latn", "en-US", "en-GB", "fr-CA", "es-MX", "de-CH")
 
 babel = Babel()
 
@@ -58,6 +61,15 @@ def name_here(tag: str) -> str:
     """The language's name in the language of the page: "Italian"."""
     locale = _locale(tag)
     return (locale.get_display_name(_locale(current()) or INTERFACE[0]) or tag) if locale else tag
+
+
+@cache
+def choices(tag: str) -> tuple[tuple[str, str], ...]:
+    """(tag, name in the language `tag`) of the languages that a text may be in, in the order of their names."""
+    locale = _locale(tag) or Locale.parse(INTERFACE[0])
+    known = {base for base in locale_identifiers() if re.fullmatch("[a-z]{2,3}", base)} | set(_WITH_REGION)
+    named = [(each, _locale(each).get_display_name(locale)) for each in known]  # type: ignore[union-attr]
+    return tuple(sorted(((each, name) for each, name in named if name), key=lambda pair: pair[1].casefold()))
 
 
 def choose(available: Iterable[str] = INTERFACE) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from enum import StrEnum
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -157,6 +158,14 @@ class Campaign(Base):
     """Switched on by staff while it is under attack: a browser has to do some work to sign."""
     shows_removed: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     """Whether its page says how many signatures staff took out."""
+    signing_paused_at: Mapped[dt.datetime | None]
+    """Switched off by staff in an emergency: it cannot be signed, while confirming goes on."""
+    signing_back_at: Mapped[dt.datetime | None]
+    """When staff expect to switch it on again, which is told to people and does nothing by itself."""
+    successor: Mapped[str] = mapped_column(sa.String(100), default="", server_default=sa.text("''"))
+    """The slug of the campaign that goes on where this one has ended; "" = none."""
+    archived_at: Mapped[dt.datetime | None]
+    """Put away at the desk; for the public nothing changes."""
     created_at: Mapped[dt.datetime] = mapped_column(default=now)
 
     program: Mapped[Program] = relationship()
@@ -182,6 +191,11 @@ class Campaign(Base):
         if self.letters == LetterMode.DIGEST:
             return self.officials
         return [official for official in self.officials if official.wants_digest and self.letters == LetterMode.EACH]
+
+    @property
+    def is_signing_paused(self) -> bool:
+        """Whether staff have switched signing off for now; see `phase` for whether it is open at all."""
+        return self.signing_paused_at is not None
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -247,6 +261,8 @@ class CampaignText(Base):
     title: Mapped[str] = mapped_column(sa.String(300))
     summary: Mapped[str] = mapped_column(sa.Text, default="")
     body: Mapped[str] = mapped_column(sa.Text, default="")
+    closing: Mapped[str] = mapped_column(sa.Text, default="", server_default=sa.text("''"))
+    """What its page says once it is closed: how it ended, in staff's own words."""
 
 
 class CampaignOfficial(Base):
@@ -308,3 +324,40 @@ class Resource(Base):
     title: Mapped[str] = mapped_column(sa.String(300))
     url: Mapped[str] = mapped_column(sa.String(2000))
     publisher: Mapped[str] = mapped_column(sa.String(300), default="")
+
+
+class VersionCause(StrEnum):
+    """How a version came about."""
+
+    SAVED = "saved"
+    LOADED = "loaded"
+    """From files, by a command."""
+    RESTORED = "restored"
+    MOVED = "moved"
+    """It was published, closed, reopened …"""
+    DELETED = "deleted"
+    FOUND = "found"
+    """Whatever changed it left no version; what was found before the next change."""
+
+
+class Version(Base):
+    """All that a campaign, a program, an update, a story or a resource said, from one change to the next.
+
+    Only ever added. The highest number of a subject is what it says now.
+    """
+
+    __tablename__ = "versions"
+    __table_args__ = (sa.UniqueConstraint("subject", "number"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(sa.String(120))
+    """Kind and slug, such as "campaign:italy-water"; a slug never changes."""
+    number: Mapped[int]
+    cause: Mapped[str] = mapped_column(sa.String(10))
+    restored_number: Mapped[int | None]
+    """The version that was restored."""
+    made_at: Mapped[dt.datetime] = mapped_column(default=now)
+    staff_member_id: Mapped[int | None] = mapped_column(sa.ForeignKey("staff_members.id"))
+    """None: a command on the server's own console, or the clock."""
+    content: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    content_hash: Mapped[str] = mapped_column(sa.String(64))

@@ -43,12 +43,22 @@ def find_campaign(slug: str) -> Campaign:
 
 def find_public_campaign(slug: str) -> Campaign:
     """A campaign that is no draft, at most two seconds old and only to be read. Raises `NotFound`."""
+    campaign = _public_campaign(slug)
+    if campaign is None:
+        raise NotFound
+    return campaign
+
+
+def _public_campaign(slug: str) -> Campaign | None:
     campaign = remember.shortly(
         ("campaign", slug), lambda: db.detached(lambda session: session.scalar(_whole_campaign(slug)))
     )
-    if campaign is None or campaign.phase() is Phase.DRAFT:
-        raise NotFound
-    return campaign
+    return None if campaign is None or campaign.phase() is Phase.DRAFT else campaign
+
+
+def find_successor(campaign: Campaign) -> Campaign | None:
+    """The campaign that goes on where this one has ended, if the public may see it; at most two seconds old."""
+    return _public_campaign(campaign.successor) if campaign.successor else None
 
 
 def find_lasting_campaign(campaign_id: int) -> Campaign:
@@ -75,10 +85,14 @@ def published_campaigns(*which: sa.ColumnElement[bool]) -> list[Campaign]:
     )
 
 
-def all_campaigns(ids: set[int] | None) -> list[Campaign]:
-    """Campaigns in any state for staff, the newest first; only those of `ids`, or all for None."""
+def all_campaigns(ids: set[int] | None, *, are_archived: bool = False) -> list[Campaign]:
+    """Campaigns in any state for staff, the newest first; only those of `ids`, or all for None.
+
+    Those that were put away are left out, or are all there is with `are_archived`.
+    """
     query = (
         sa.select(Campaign)
+        .where(Campaign.archived_at.is_not(None) if are_archived else Campaign.archived_at.is_(None))
         .options(selectinload(Campaign.texts), joinedload(Campaign.program))
         .order_by(Campaign.opens_on.desc(), Campaign.slug)
     )

@@ -10,10 +10,11 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from actionkit import db
-from actionkit.campaigns.models import CampaignOfficial, Official
+from actionkit.campaigns.models import CampaignOfficial, Official, VersionCause
 from actionkit.campaigns.operations import find_campaign
 from actionkit.content.fields import ContentFault, Fields
 from actionkit.content.officials import OfficialRecord, describe, official_of
+from actionkit.letters import history
 from actionkit.letters.operations import set_zones, stop_where_reported
 
 LARGEST_FILE = 50_000_000
@@ -73,6 +74,7 @@ def read(file: Path) -> Report:
 def store(report: Report, slug: str) -> None:
     """Create or update the officials, and add those that are new to the campaign at its end."""
     campaign = find_campaign(slug)
+    history.catch_up(campaign)
     known = {
         official.slug: official
         for official in db.session.scalars(
@@ -92,5 +94,7 @@ def store(report: Report, slug: str) -> None:
             position += 1
             db.session.add(CampaignOfficial(campaign_id=campaign.id, official_id=official.id, position=position))
     db.session.flush()
+    db.session.expire(campaign, ["seats"])
+    history.record(campaign, VersionCause.LOADED)
     set_zones(stored)
     stop_where_reported()

@@ -36,12 +36,16 @@ class ProgramRecord:
 
 @dataclass(frozen=True)
 class TextRecord:
-    """A campaign in one language; `letter` is (subject, template), or None."""
+    """A campaign in one language; `letter` is (subject, template), or None.
+
+    `closing` is what its page says once it is closed; None leaves what there is.
+    """
 
     title: str
     summary: str
     body: str
     letter: tuple[str, str] | None
+    closing: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class CampaignRecord:
     shows_removed: bool
     officials: list[str]
     texts: dict[str, TextRecord]
+    successor: str | None = None
 
 
 @dataclass(frozen=True)

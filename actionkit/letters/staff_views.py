@@ -7,9 +7,9 @@ from flask_babel import gettext, ngettext
 
 from actionkit import db
 from actionkit.campaigns.desk import campaign_for
-from actionkit.campaigns.models import Campaign
+from actionkit.campaigns.models import Campaign, VersionCause
 from actionkit.delivery.pace import default_per_hour
-from actionkit.letters import operations, rehearsal
+from actionkit.letters import history, operations, rehearsal
 from actionkit.letters.forms import PaceForm
 from actionkit.redirects import see_other
 from actionkit.staff import audit, current, rights
@@ -40,7 +40,9 @@ def save(slug: str) -> Response:
     if not form.validate():
         db.reading()
         return make_response(_page(campaign, form), 422)
+    history.catch_up(campaign)
     if operations.change_pace(campaign, **form.chosen):
+        history.record(campaign, VersionCause.SAVED)
         audit.record("set-pace", slug, **form.chosen)
     db.session.commit()
     flash(gettext("Saved. Letters leave like this from now on."))

@@ -49,12 +49,17 @@ _environment = _Limited(undefined=StrictUndefined, autoescape=False)
 
 
 class TemplateFault(ValueError):
-    """A template that is refused: why, and in which line (from 1) of it."""
+    """A template that is refused: why, and in which line (from 1) of it.
 
-    def __init__(self, message: str, line: int) -> None:
+    `kind` says the same for programs that speak other languages, and `what` is the word at fault.
+    """
+
+    def __init__(self, message: str, line: int, kind: str = "syntax", what: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.line = line
+        self.kind = kind
+        self.what = what
 
 
 @dataclass(frozen=True)
@@ -72,16 +77,18 @@ def check(text: str, *, is_subject: bool = False) -> None:
     """
     longest = LONGEST_SUBJECT if is_subject else LONGEST_TEMPLATE
     if len(text) > longest:
-        raise TemplateFault(f"at most {longest} characters are allowed", 1)
+        raise TemplateFault(f"at most {longest} characters are allowed", 1, "long", str(longest))
     if is_subject and not text.strip():
-        raise TemplateFault("the subject is empty", 1)
+        raise TemplateFault("the subject is empty", 1, "empty")
     for tag in _TAG.finditer(text):
         if tag[1] not in TAGS | {"elsif", "else", "endif"}:
-            raise TemplateFault(f"the tag '{tag[1]}' is not allowed", _line_of(text, tag.start()))
+            line = _line_of(text, tag.start())
+            raise TemplateFault(f"the tag '{tag[1]}' is not allowed", line, "tag", tag[1])
     template = _parse(text)
     for name in template.filter_names():
         if name not in FILTERS:
-            raise TemplateFault(f"the filter '{name}' is not allowed", _line_of(text, text.find(name)))
+            line = _line_of(text, text.find(name))
+            raise TemplateFault(f"the filter '{name}' is not allowed", line, "filter", name)
     found = template.analyze(include_partials=False)
     for places in found.variables.values():
         for place in places:
@@ -89,11 +96,13 @@ def check(text: str, *, is_subject: bool = False) -> None:
                 raise TemplateFault(
                     f"there is no placeholder '{place}'; the placeholders are {', '.join(VARIABLES)}",
                     _line_of(text, place.span.index),
+                    "placeholder",
+                    str(place),
                 )
     if not is_subject:
         missing = [name for name in REQUIRED if name not in found.variables]
         if missing:
-            raise TemplateFault(f"the letter must contain {{{{{missing[0]}}}}}", 1)
+            raise TemplateFault(f"the letter must contain {{{{{missing[0]}}}}}", 1, "missing", missing[0])
         _paragraphs(text)
 
 

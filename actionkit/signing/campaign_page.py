@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from flask import render_template
@@ -10,7 +12,7 @@ from markupsafe import Markup
 
 from actionkit import countries, db, languages, remember
 from actionkit.campaigns.models import Campaign, LetterMode, Phase
-from actionkit.campaigns.operations import updates_of_campaign
+from actionkit.campaigns.operations import find_successor, updates_of_campaign
 from actionkit.letters.compose import compose_all, unknown_sender
 from actionkit.letters.models import LetterVersion
 from actionkit.letters.operations import version_seen
@@ -80,7 +82,17 @@ def draw(campaign: Campaign, form: SignForm | None = None) -> str:
         signers=remember.shortly(("signers", campaign.id, languages.current()), lambda: _latest_signers(campaign)),
         lang=links_stay_in(campaign),
         updates=updates_of_campaign(campaign),
+        successor=find_successor(campaign),
+        back_at=_back_at(campaign),
     )
+
+
+def _back_at(campaign: Campaign) -> dt.datetime | None:
+    """When signing is expected to go on, in the campaign's own time; None where that is not known, or has passed."""
+    back_at = campaign.signing_back_at
+    if not campaign.is_signing_paused or back_at is None or back_at <= db.now():
+        return None
+    return back_at.astimezone(ZoneInfo(campaign.timezone))
 
 
 def _removed(campaign: Campaign) -> int:
@@ -90,7 +102,7 @@ def _removed(campaign: Campaign) -> int:
 def _pieces(campaign: Campaign, version: LetterVersion | None) -> Pieces:
     letters = compose_all(campaign, version, unknown_sender())
     form = Markup()
-    if campaign.phase() is Phase.OPEN:
+    if campaign.phase() is Phase.OPEN and not campaign.is_signing_paused:
         fresh = SignForm.for_campaign(campaign, consent_texts(campaign), formdata=None)
         fresh.letter_version.data = str(version.id) if version else ""
         form = _form(campaign, fresh, len(letters))

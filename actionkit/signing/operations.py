@@ -46,6 +46,12 @@ class NotOpen(ActionError):
     code = 410
 
 
+class SigningPaused(ActionError):
+    """Staff have switched signing off for now."""
+
+    code = 503
+
+
 class TooLate(ActionError):
     """The link was genuine, and what it was for is over."""
 
@@ -102,6 +108,12 @@ def refuse_unless_open(campaign: Campaign) -> None:
         raise NotOpen(gettext("This campaign closed on %(date)s and can no longer be signed.", date=day))
 
 
+def refuse_while_paused(campaign: Campaign) -> None:
+    """Raise `SigningPaused`. Confirming goes on."""
+    if campaign.is_signing_paused:
+        raise SigningPaused(gettext("Signing is paused at the moment. Nothing was stored; please come back later."))
+
+
 def sign(campaign: Campaign, signing: Signing, address: str, held_because: str = "") -> None:
     """Store a signature, or one more submission of the one that this address has already.
 
@@ -109,6 +121,7 @@ def sign(campaign: Campaign, signing: Signing, address: str, held_because: str =
     `held_because` a new signature waits for staff, and no mail leaves for it.
     """
     refuse_unless_open(campaign)
+    refuse_while_paused(campaign)
     moment = db.now()
     state = SignatureState.HELD if held_because else SignatureState.PENDING
     signature_id, known = None, None

@@ -24,6 +24,9 @@ from actionkit.signing.operations import Confirmed, Signed, Signing
 
 blueprint = Blueprint("signing", __name__)
 
+USUAL_WAIT, LONGEST_WAIT = 3_600, 86_400
+"""Seconds after which a program may ask again where signing is paused: nobody knows when, and at most."""
+
 
 def _campaign(slug: str) -> Campaign:
     """A campaign that the public may see, in the language of the request. Raises `NotFound`."""
@@ -71,6 +74,8 @@ def sign(slug: str) -> Response:
     operations.refuse_unless_open(campaign)
     if form.is_from_a_robot:
         return thanks
+    if campaign.is_signing_paused:
+        return _come_back(campaign, form)
     if not form.is_valid():
         return _refused(campaign, form)
     # What is read on a connection of its own comes first: while this one writes, it takes no second.
@@ -108,6 +113,15 @@ def _refused(campaign: Campaign, form: SignForm) -> Response:
     """The page again, with what was typed and what is wrong; nothing is stored."""
     db.reading()
     return keep_private(make_response(draw(campaign, form), 422))
+
+
+def _come_back(campaign: Campaign, form: SignForm) -> Response:
+    """Signing is paused: the page with what was typed, to be sent again later (503); nothing is stored."""
+    db.reading()
+    page = keep_private(make_response(draw(campaign, form), 503))
+    wait = (campaign.signing_back_at - db.now()).total_seconds() if campaign.signing_back_at else 0
+    page.headers["Retry-After"] = str(min(int(wait), LONGEST_WAIT) if wait > 0 else USUAL_WAIT)
+    return page
 
 
 @blueprint.post("/campaigns/<slug>/preview")

@@ -60,6 +60,14 @@ def needs(right: Right) -> Callable[[View[P]], Callable[P, Response]]:
     return _rule(right)
 
 
+def needs_everywhere(right: Right) -> Callable[[View[P]], Callable[P, Response]]:
+    """The view is for who has `right` on all campaigns, as what belongs to no single one demands.
+
+    The rule on the view is then such as "edit everywhere".
+    """
+    return _rule(right, is_everywhere=True)
+
+
 def signed_in(view: View[P]) -> Callable[P, Response]:
     """The view is for every member, whatever the rights."""
     return _rule(None)(view)
@@ -72,7 +80,7 @@ def for_everyone(view: Callable[P, Any]) -> Callable[P, Any]:
 
 
 def rule_of(view: Any) -> str | None:
-    """A view's rule: a right, "signed-in", "everyone"; or None for one that nobody may reach."""
+    """A view's rule: a right, a right "everywhere", "signed-in", "everyone"; or None for one that nobody may reach."""
     return getattr(view, "staff_rule", None)
 
 
@@ -83,7 +91,7 @@ def deny_by_default() -> None:
         raise Forbidden
 
 
-def _rule(right: Right | None) -> Callable[[View[P]], Callable[P, Response]]:
+def _rule(right: Right | None, *, is_everywhere: bool = False) -> Callable[[View[P]], Callable[P, Response]]:
     def decorate(view: View[P]) -> Callable[P, Response]:
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
@@ -92,9 +100,12 @@ def _rule(right: Right | None) -> Callable[[View[P]], Callable[P, Response]]:
             if right is not None and not may(right):
                 _note_refusal(right)
                 raise Forbidden
+            if right is not None and is_everywhere:
+                require_everywhere(right)
             return make_response(view(*args, **kwargs))
 
-        guarded.staff_rule = str(right) if right else "signed-in"  # type: ignore[attr-defined]
+        rule = str(right) if right else "signed-in"
+        guarded.staff_rule = f"{rule} everywhere" if is_everywhere else rule  # type: ignore[attr-defined]
         return guarded
 
     return decorate
