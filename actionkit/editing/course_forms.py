@@ -14,7 +14,7 @@ from actionkit.campaigns.models import Campaign, Outcome
 from actionkit.content import fields as read
 from actionkit.editing import names
 from actionkit.editing.editor import other_campaigns
-from actionkit.editing.forms import LONGEST_SUMMARY, a_date, markdown
+from actionkit.editing.forms import LONGEST_SUMMARY, a_date, choices_of, markdown
 from actionkit.forms import BaseForm, line, required
 from actionkit.numbers import whole_number
 
@@ -31,11 +31,13 @@ class CloseForm(BaseForm):
 
     outcome = RadioField(
         _("How did it end?"),
-        choices=[
-            (str(Outcome.WON), _("Won: what it asked for will be done")),
-            (str(Outcome.LOST), _("Lost: it was refused")),
-            (str(Outcome.ENDED), _("Ended without a result")),
-        ],
+        choices=choices_of(
+            [
+                (str(Outcome.WON), _("Won: what it asked for will be done")),
+                (str(Outcome.LOST), _("Lost: it was refused")),
+                (str(Outcome.ENDED), _("Ended without a result")),
+            ]
+        ),
         validators=[required(_("Please say how it ended."))],
         validate_choice=True,
     )
@@ -51,7 +53,7 @@ class CloseForm(BaseForm):
         for text in campaign.texts:
             setattr(Form, f"closing_{text.language}", markdown(names.FIELDS["closing"], 4, LONGEST_SUMMARY))
         form = Form(**values)
-        form.successor.choices = [("", _("none")), *other_campaigns(campaign)]
+        form.successor.choices = choices_of([("", _("none")), *other_campaigns(campaign)])
         return form
 
     def closing(self, language: str) -> TextAreaField:
@@ -66,7 +68,7 @@ class ReopenForm(BaseForm):
         super().__init__(**values)
 
     def validate_closes_on(self, field: StringField) -> None:
-        if field.data and read.date(field.data) < db.now().astimezone(self.zone).date():
+        if field.data and not field.errors and read.date(field.data) < db.now().astimezone(self.zone).date():
             raise ValidationError(_("This day is over already."))
 
     @property
@@ -79,13 +81,15 @@ class PauseForm(BaseForm):
 
     hours = SelectField(
         _("When do you expect to switch it on again?"),
-        choices=[
-            ("", _("not known yet")),
-            ("1", _("in an hour")),
-            ("6", _("in six hours")),
-            ("24", _("tomorrow at this time")),
-            ("72", _("in three days")),
-        ],
+        choices=choices_of(
+            [
+                ("", _("not known yet")),
+                ("1", _("in an hour")),
+                ("6", _("in six hours")),
+                ("24", _("tomorrow at this time")),
+                ("72", _("in three days")),
+            ]
+        ),
     )
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -15,7 +16,7 @@ from actionkit.campaigns.versions import Content
 from actionkit.content import fields as read
 from actionkit.content.fields import Fields
 from actionkit.content.reader import CampaignRecord, TextRecord
-from actionkit.editing.forms import CampaignForm, TextForm
+from actionkit.editing.forms import CampaignForm, TextForm, choices_of
 from actionkit.editing.words import BY_LANGUAGE
 from actionkit.letters.history import COURSE
 from actionkit.numbers import whole_number
@@ -39,12 +40,9 @@ class Typed:
         self.languages = _tags(values.getlist("languages"))
         self.removed = [tag for tag in _tags(values.getlist("removed")) if tag not in self.languages]
         self.form = CampaignForm(formdata=values)
-        self.form.program.choices = [
-            (program.slug, program.title)
-            for program in db.session.scalars(sa.select(Program).order_by(Program.position, Program.title))
-        ]
-        self.form.successor.choices = [("", gettext("none")), *other_campaigns(campaign)]
-        self.form.language.choices = [(tag, languages.name_here(tag)) for tag in self.languages]
+        self.form.program.choices = programs()
+        self.form.successor.choices = choices_of([("", gettext("none")), *other_campaigns(campaign)])
+        self.form.language.choices = choices_of((tag, languages.name_here(tag)) for tag in self.languages)
         self.form.offer_zone(campaign.timezone)
         self.texts = {tag: TextForm(values, prefix=f"text-{tag}") for tag in [*self.languages, *self.removed]}
         self.officials = _officials(values)
@@ -161,6 +159,12 @@ def _officials(values: Values) -> list[Official]:
 def _slugs(values: Values) -> list[str]:
     listed = [slug for slug in (values.get("officials") or "").split(",") if slug]
     return list(dict.fromkeys([*listed, *values.getlist("add_official")]))
+
+
+def programs() -> list[Any]:
+    """All programs, to choose from."""
+    found = db.session.scalars(sa.select(Program).order_by(Program.position, Program.title))
+    return choices_of((program.slug, program.title) for program in found)
 
 
 def known_officials(slugs: list[str]) -> list[str]:

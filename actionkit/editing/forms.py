@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
 
 from flask_babel import lazy_gettext as _
 from wtforms import BooleanField, Field, Form, HiddenField, SelectField, StringField, TextAreaField, ValidationError
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]
 
 from actionkit.content import fields as read
 from actionkit.delivery import office_hours
@@ -23,6 +24,11 @@ LONGEST_TEXT = 200_000
 MOST_PER_HOUR = 1_000_000
 
 _CANNOT_TAKE = _("This holds a character that we cannot take.")
+
+
+def choices_of(pairs: Iterable[tuple[str, Any]]) -> list[SelectChoice]:
+    """(value, name) pairs as a select takes them."""
+    return [SelectChoice(str(value), name) for value, name in pairs]
 
 
 def one_line(_form: Any, field: Field) -> None:
@@ -97,8 +103,8 @@ class CampaignForm(BaseForm):
     goal = StringField(names.FIELDS["goal"], filters=[line], render_kw={"inputmode": "numeric", "autocomplete": "off"})
     opens_on = StringField(names.FIELDS["opens_on"], filters=[line], validators=[a_date], render_kw={"type": "date"})
     closes_on = StringField(names.FIELDS["closes_on"], filters=[line], validators=[a_date], render_kw={"type": "date"})
-    letters = SelectField(names.FIELDS["letters"], choices=[(str(key), name) for key, name in names.LETTERS.items()])
-    reply_to = SelectField(names.FIELDS["reply_to"], choices=[(str(key), name) for key, name in names.REPLY_TO.items()])
+    letters = SelectField(names.FIELDS["letters"], choices=choices_of(names.LETTERS.items()))
+    reply_to = SelectField(names.FIELDS["reply_to"], choices=choices_of(names.REPLY_TO.items()))
     letter_editable = BooleanField(names.FIELDS["letter_editable"])
     letters_per_hour = StringField(names.FIELDS["letters_per_hour"], filters=[line], render_kw={"inputmode": "numeric"})
     office_hours = StringField(names.FIELDS["office_hours"], filters=[line], render_kw={"maxlength": 32})
@@ -113,7 +119,7 @@ class CampaignForm(BaseForm):
 
     def offer_zone(self, name: str) -> None:
         """The zones that people know, and this one."""
-        self.timezone.choices = [(each, each.replace("_", " ")) for each in dict.fromkeys([*zones(), name])]
+        self.timezone.choices = choices_of((each, each.replace("_", " ")) for each in dict.fromkeys([*zones(), name]))
 
     def validate_goal(self, field: StringField) -> None:
         if field.data and whole_number(field.data) is None:
@@ -131,7 +137,7 @@ class CampaignForm(BaseForm):
             raise ValidationError(_("Office hours are written such as Mon-Fri 09:00-17:00.")) from None
 
     def validate_closes_on(self, field: StringField) -> None:
-        if self.opens_on.errors or not (field.data and self.opens_on.data):
+        if self.opens_on.errors or field.errors or not (field.data and self.opens_on.data):
             return
         if read.date(field.data) < read.date(self.opens_on.data):
             raise ValidationError(_("The last day lies before the first day."))

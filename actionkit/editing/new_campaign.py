@@ -14,13 +14,13 @@ from flask_babel import lazy_gettext as _
 from wtforms import HiddenField, SelectField, StringField, ValidationError
 
 from actionkit import db, languages
-from actionkit.campaigns.models import Campaign, CampaignState, LetterMode, Program, ReplyTo, VersionCause
+from actionkit.campaigns.models import Campaign, CampaignState, LetterMode, ReplyTo, VersionCause
 from actionkit.content import store
 from actionkit.content.fields import Fields
 from actionkit.content.reader import CampaignRecord, TextRecord
 from actionkit.editing import names
-from actionkit.editing.editor import record_of
-from actionkit.editing.forms import a_slug, text_line
+from actionkit.editing.editor import programs, record_of
+from actionkit.editing.forms import a_slug, choices_of, text_line
 from actionkit.forms import BaseForm, CountryField, line, required
 from actionkit.letters import history
 
@@ -37,16 +37,13 @@ class NewCampaignForm(BaseForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.program.choices = [
-            (each.slug, each.title)
-            for each in db.session.scalars(sa.select(Program).order_by(Program.position, Program.title))
-        ]
-        self.language.choices = list(languages.choices(languages.current()))
+        self.program.choices = programs()
+        self.language.choices = choices_of(languages.choices(languages.current()))
         self.country.label.text = names.FIELDS["country"]
 
     def take_language_of(self, source: Campaign) -> None:
         """A copy keeps its languages, so there is nothing to choose."""
-        self.language.choices = [(source.language, languages.name_here(source.language))]
+        self.language.choices = choices_of([(source.language, languages.name_here(source.language))])
         self.language.data = source.language
 
     def validate_slug(self, field: StringField) -> None:

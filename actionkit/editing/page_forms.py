@@ -15,7 +15,7 @@ from actionkit.content import fields as read
 from actionkit.content.fields import Fields
 from actionkit.content.reader import ProgramRecord, ResourceRecord, StoryRecord, UpdateRecord
 from actionkit.editing import names
-from actionkit.editing.forms import a_date, a_slug, a_url, markdown, text_line
+from actionkit.editing.forms import a_date, a_slug, a_url, choices_of, markdown, text_line
 from actionkit.editing.new_campaign import slug_from
 from actionkit.forms import BaseForm, line, required
 from actionkit.numbers import whole_number
@@ -73,7 +73,7 @@ class ProgramForm(PageForm):
         own = self.language.data or ""
         if languages.is_language(own) and own not in [tag for tag, _name in offered]:
             offered = (*offered, (own, languages.name_here(own)))
-        self.language.choices = list(offered)
+        self.language.choices = choices_of(offered)
         self.read_links: list[tuple[str, str]] = []
 
     def validate_position(self, field: StringField) -> None:

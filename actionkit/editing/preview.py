@@ -8,11 +8,11 @@ from flask_babel import gettext
 from liquid.exceptions import LiquidError
 
 from actionkit.campaigns.models import Campaign, CampaignText, LetterMode, Official
+from actionkit.editing import faults
 from actionkit.editing.editor import Typed
 from actionkit.letters.compose import Letter, compose
 from actionkit.letters.models import LetterText, LetterVersion
 from actionkit.letters.rehearsal import sample_sender
-from actionkit.letters.templates import TemplateFault
 
 MOST_LETTERS = 50
 
@@ -52,13 +52,17 @@ def of(typed: Typed, language: str) -> Preview:
     if not words.has_letter:
         preview.fault = gettext("There is no letter in this language yet.")
         return preview
+    if faults.of(words.subject.data or "", is_subject=True) or faults.of(words.template.data or ""):
+        # Nothing that was not checked is ever filled in: it might run, or grow.
+        preview.fault = gettext("The letter cannot be written yet: see what stands beside it.")
+        return preview
     if not readers:
         readers = [_nobody(tag)]
     for official in readers[:MOST_LETTERS]:
         try:
             letter = _letter(typed, text, official)
-        except (TemplateFault, LiquidError):
-            preview.fault = gettext("The letter cannot be written yet: see what stands beside it.")
+        except LiquidError:  # it grows beyond all measure only when it is filled in
+            preview.fault = gettext("The letter cannot be filled in as it stands.")
             break
         preview.letters.append(PreviewedLetter(letter, _leaves_in(typed, official)))
     preview.not_shown = max(0, len(readers) - MOST_LETTERS)

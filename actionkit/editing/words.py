@@ -102,7 +102,7 @@ def _shown(name: str, value: Any, called: dict[str, str]) -> str:
         case _, None | "":
             return ""
         case "officials", list():
-            return "\n".join(called.get(slug, slug) for slug in value)
+            return "\n".join(str(called.get(slug, slug)) for slug in value)
         case "links", list():
             return "\n".join(" ".join(link) for link in value)
         case "letters" | "reply_to" | "state" | "outcome", _:
