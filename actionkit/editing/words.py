@@ -33,7 +33,7 @@ _NAMES_OF: dict[str, dict[str, Any]] = {
     "outcome": names.OUTCOMES,
 }
 
-_WORD = re.compile(r"\s+|[^\s]+")
+_WORD = re.compile(r"\s+|\w+|[^\w\s]")
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
 
@@ -114,15 +114,29 @@ def _marked(before: str, after: str) -> Iterator[Markup]:
     old, new = _WORD.findall(before), _WORD.findall(after)
     if max(len(old), len(new)) > MOST_WORDS:
         old, new = _LINE.findall(before), _LINE.findall(after)
-    steps = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
-    for number, (step, a, b, c, d) in enumerate(steps):
-        if step == "equal":
+    steps = _joined(difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes(), old)
+    for number, (is_same, a, b, c, d) in enumerate(steps):
+        if is_same:
             yield _around(old[a:b], is_first=number == 0, is_last=number == len(steps) - 1)
             continue
         if gone := "".join(old[a:b]):
             yield Markup("<del>%s</del>") % gone
         if come := "".join(new[c:d]):
             yield Markup("<ins>%s</ins>") % come
+
+
+def _joined(steps: list[tuple[str, int, int, int, int]], old: list[str]) -> list[tuple[bool, int, int, int, int]]:
+    """Changes that only a blank keeps apart are one: so a reader sees words for words."""
+    joined: list[tuple[bool, int, int, int, int]] = []
+    for number, (step, a, b, c, d) in enumerate(steps):
+        is_between = 0 < number < len(steps) - 1
+        is_same = step == "equal" and not (is_between and "".join(old[a:b]).strip() == "" and b - a == 1)
+        if joined and not is_same and not joined[-1][0]:
+            _same, first, _b, third, _d = joined.pop()
+            joined.append((False, first, b, third, d))
+        else:
+            joined.append((is_same, a, b, c, d))
+    return joined
 
 
 def _around(words: list[str], *, is_first: bool, is_last: bool) -> Markup:
