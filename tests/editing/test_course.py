@@ -43,7 +43,7 @@ def test_errors_stand_in_the_way_and_warnings_want_a_yes(site: Site, admin: Edit
     unfinished = {"letters": "each", "officials": "it-water,it-towns", "closes_on": "2024-01-01"}
     assert admin.send(edit, form, **unfinished).status_code == 303, "a draft may be unfinished"
     page = admin.client.get(course(DRAFT))
-    for said in ("Its last day is over", "There is no letter in English", "There is no goal", "There is no summary"):
+    for said in ("Its last day is over", "There is no letter in English", "There is no goal", "there is no summary"):
         assert said in page.text
     assert admin.send(course(DRAFT, "publish"), form).status_code == 422
     assert site.client.get(f"/campaigns/{DRAFT}").status_code == 404
