@@ -150,11 +150,11 @@ def reopen(slug: str) -> Response:
     return see_other("course.show", slug=slug)
 
 
-@blueprint.post("/<any('put-away', 'take-out'):decision>")
+@blueprint.post("/<any(archive, unarchive):decision>")
 @rights.needs(Right.EDIT)
 def put_away(slug: str, decision: str) -> Response:
     campaign = _locked(slug)
-    if decision == "put-away":
+    if decision == "archive":
         is_done, said = course.put_away(campaign), gettext("It is put away. It stands at the end of “Programs”.")
     else:
         is_done, said = course.take_out_again(campaign), gettext("It is back in the desk's lists.")

@@ -21,6 +21,7 @@ from actionkit.campaigns.operations import find_program
 from actionkit.editing import authors, pages
 from actionkit.editing.pages import KINDS, UPDATES, Kind, Page
 from actionkit.editing.words import compare
+from actionkit.errors import ActionError
 from actionkit.numbers import whole_number
 from actionkit.redirects import see_other
 from actionkit.staff import audit, rights
@@ -150,6 +151,8 @@ def _delete(place: Place, key: str) -> int:
 
 def _restore(place: Place) -> None:
     """Make a version what the page says, also where the page was deleted."""
+    if "version" not in request.form:
+        raise ActionError(gettext("No version was named."))
     version = pages.version_of(place.kind, whole_number(request.form.get("version")), place.program, place.campaign)
     stored = place.kind.store(place.kind.read(version.content), VersionCause.RESTORED)
     audit.record(f"restore-{place.kind.name}", place.kind.key_of(stored), version=version.number)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,7 +125,7 @@ def _marked(before: str, after: str) -> Iterator[Markup]:
             yield Markup("<ins>%s</ins>") % come
 
 
-def _joined(steps: list[tuple[str, int, int, int, int]], old: list[str]) -> list[tuple[bool, int, int, int, int]]:
+def _joined(steps: Sequence[tuple[str, int, int, int, int]], old: list[str]) -> list[tuple[bool, int, int, int, int]]:
     """Changes that only a blank keeps apart are one: so a reader sees words for words."""
     joined: list[tuple[bool, int, int, int, int]] = []
     for number, (step, a, b, c, d) in enumerate(steps):

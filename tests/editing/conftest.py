@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -17,13 +15,6 @@ from tests.signing.site import Site
 from tests.structure.conftest import sign_in
 
 __all__ = ["sign_in"]
-
-
-@pytest.fixture
-def database_url(sqlite_template: Path, tmp_path: Path) -> str:
-    """One kind of database: what differs between the two is not what these tests are about."""
-    shutil.copy(sqlite_template, tmp_path / "actionkit.db")
-    return f"sqlite:///{tmp_path / 'actionkit.db'}"
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from tests.editing.conftest import Editor, form_in
 from tests.signing.site import ITALY, Site
 from tests.structure.conftest import SignIn
 
+pytestmark = pytest.mark.one_database
+
 DRAFT = "spain-draft"
 WON = "norway-won"
 
@@ -51,7 +53,7 @@ def test_errors_stand_in_the_way_and_warnings_want_a_yes(site: Site, admin: Edit
     with site.app.app_context():
         recipients.suspend(f"official:{site.one(Official, Official.slug == 'it-towns').id}", "550 no such user")
         db.session.commit()
-    admin.change(edit, closes_on="", **{"text__en__subject": "Act", "text__en__template": letter})
+    admin.change(edit, closes_on="", text__en__subject="Act", text__en__template=letter)
     page = admin.client.get(course(DRAFT))
     assert "stands in the way" not in page.text
     assert "The Association of Towns: the address refuses mail" in page.text
@@ -128,7 +130,7 @@ def test_a_campaign_is_closed_with_its_outcome_reopened_and_put_away(site: Site,
     assert "Abbiamo vinto." in site.client.get(f"/campaigns/{ITALY}?lang=it").text
     assert site.sign().status_code == 410
     assert site.one(Group, Group.group_key == f"campaign:{site.campaign().id}")
-    admin.change(course(ITALY), course(ITALY, "put-away"))
+    admin.change(course(ITALY), course(ITALY, "archive"))
     assert ITALY not in admin.client.get("/staff/").text
     assert ITALY in admin.client.get("/staff/programs").text
     assert ITALY in site.client.get("/archive").text
@@ -156,7 +158,7 @@ def test_the_words_at_the_end_survive_the_files(site: Site, admin: Editor) -> No
 
 def test_a_version_is_compared_and_restored_and_its_undo_is_one_too(site: Site, admin: Editor) -> None:
     edit, history = f"/staff/campaigns/{ITALY}/edit", f"/staff/campaigns/{ITALY}/versions"
-    admin.change(edit, officials="it-towns", **{"text__en__body": "The springs are **almost dry**."})
+    admin.change(edit, officials="it-towns", text__en__body="The springs are **almost dry**.")
     shown = admin.client.get(f"{history}/2").text
     assert "<del>drying up</del><ins>almost dry</ins>" in shown
     assert "The Minister of Water" in shown, "officials by name"

@@ -13,6 +13,8 @@ from tests.editing.conftest import Editor, form_in
 from tests.signing.site import ITALY, Site
 from tests.structure.conftest import SignIn
 
+pytestmark = pytest.mark.one_database
+
 EDIT = f"/staff/campaigns/{ITALY}/edit"
 ARRANGE, PREVIEW, DRAFT = (f"{EDIT}/{what}" for what in ("arrange", "preview", "draft"))
 LETTER = "{{official_salutation}},\r\n\r\nAct.\r\n\r\n{{supporter_name}}\r\n{{supporter_country}}"
@@ -42,7 +44,7 @@ def test_saved_unchanged_it_is_what_the_files_said(site: Site, editor: Editor) -
 
 def test_what_is_changed_is_public_and_a_version(site: Site, editor: Editor) -> None:
     seen = site.confirmed().letter_version_id
-    editor.change(EDIT, goal="250", **{"text__it__title": "Le sorgenti", "text__en__template": LETTER})
+    editor.change(EDIT, goal="250", text__it__title="Le sorgenti", text__en__template=LETTER)
     assert site.campaign().goal == 250
     assert "Le sorgenti" in site.client.get(f"/campaigns/{ITALY}?lang=it").text
     first, second = _versions(site)
@@ -60,7 +62,7 @@ def test_a_language_comes_and_goes(site: Site, editor: Editor) -> None:
     assert site.stored(CampaignText, CampaignText.language == "ar") == [], "nothing is stored by arranging"
     form = form_in(page, EDIT)
     assert editor.send(EDIT, form).status_code == 422, "a language needs a title"
-    answer = editor.send(EDIT, form, **{"text__ar__title": "ماء"})
+    answer = editor.send(EDIT, form, text__ar__title="ماء")
     assert answer.status_code == 303
     assert 'dir="rtl"' in site.client.get(f"/campaigns/{ITALY}?lang=ar").text
     form = form_in(editor.send(ARRANGE, editor.form(EDIT), arrange="remove-language:it"), EDIT)
@@ -160,8 +162,8 @@ def test_the_preview_is_the_letter_to_each_official_in_each_language(site: Site,
 
 def test_the_second_editor_sees_what_changed_and_loses_nothing(site: Site, editor: Editor, other: Editor) -> None:
     mine, theirs = editor.form(EDIT), other.form(EDIT)
-    assert other.send(EDIT, theirs, goal="500", **{"text__en__title": "Theirs"}).status_code == 303
-    answer = editor.send(EDIT, mine, **{"text__en__title": "Mine", "text__it__title": "Il mio"})
+    assert other.send(EDIT, theirs, goal="500", text__en__title="Theirs").status_code == 303
+    answer = editor.send(EDIT, mine, text__en__title="Mine", text__it__title="Il mio")
     assert answer.status_code == 409
     assert "admin-0@staff.example.org changed the following" in answer.text
     assert "<del>Protect the springs</del><ins>Theirs</ins>" in answer.text
@@ -179,7 +181,7 @@ def test_a_language_that_another_removed_is_kept_where_i_wrote_in_it(site: Site,
     mine = editor.form(EDIT)
     form = form_in(other.send(ARRANGE, other.form(EDIT), arrange="remove-language:it"), EDIT)
     assert other.send(EDIT, form).status_code == 303
-    answer = editor.send(EDIT, mine, **{"text__it__title": "Ancora"})
+    answer = editor.send(EDIT, mine, text__it__title="Ancora")
     assert answer.status_code == 409
     form = form_in(answer, EDIT)
     assert form["text-it-title"] == "Ancora"
@@ -189,7 +191,7 @@ def test_a_language_that_another_removed_is_kept_where_i_wrote_in_it(site: Site,
 def test_a_change_that_left_no_version_is_found_and_not_lost(site: Site, editor: Editor) -> None:
     form = editor.form(EDIT)
     site.change(Campaign, Campaign.slug == ITALY, goal=777)
-    answer = editor.send(EDIT, form, **{"text__en__title": "Mine"})
+    answer = editor.send(EDIT, form, text__en__title="Mine")
     assert answer.status_code == 409, "it was changed meanwhile, by whomever"
     assert form_in(answer, EDIT)["goal"] == "777"
 
@@ -199,7 +201,7 @@ def test_a_change_that_left_no_version_is_found_and_not_lost(site: Site, editor:
 
 def test_a_draft_is_kept_restored_thrown_away_and_never_public(site: Site, editor: Editor, other: Editor) -> None:
     form = editor.form(EDIT)
-    kept = editor.send(f"{DRAFT}?part=1", form, **{"text__en__title": "Half a thou"})
+    kept = editor.send(f"{DRAFT}?part=1", form, text__en__title="Half a thou")
     assert kept.status_code == 204
     assert "Half a thou" not in site.client.get(f"/campaigns/{ITALY}").text
     assert "Half a thou" not in other.client.get(f"{EDIT}?draft=1").text, "it is hers alone"
