@@ -17,6 +17,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from dotenv import dotenv_values
 
 T = TypeVar("T")
@@ -26,6 +30,12 @@ MODES = ("development", "production")
 SHORTEST_SECRET = 32
 """Characters. 256 bits in hexadecimal are 64; half of that is the least we accept."""
 
+SHORTEST_RSA_KEY = 2048
+"""Bits. Large receivers take less for no signature at all."""
+
+DkimKey = RSAPrivateKey | Ed25519PrivateKey
+
+_DOMAIN = re.compile(r"([A-Za-z0-9_-]+\.)*[A-Za-z0-9_-]+")
 _LIMIT = re.compile(r"(\d+) per (?:(\d+) )?(second|minute|hour|day)s?")
 _MAILBOX = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,12}[A-Za-z0-9])?@([A-Za-z0-9-]+\.)*[A-Za-z0-9-]+")
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
@@ -64,6 +74,9 @@ class Config:
     mail_default_sender: str = ""
     mail_bounce_address: str = ""
     mail_reply_address: str = ""
+    dkim_domain: str = ""
+    dkim_selector: str = ""
+    dkim_key_file: Path | None = None
     incoming_maildir: Path | None = None
     incoming_imap_server: str = ""
     incoming_imap_port: int = 993
@@ -147,11 +160,28 @@ class Config:
         is_mailbox_safe = self.incoming_imap_use_ssl or self.incoming_imap_server in ("", *LOOPBACK_HOSTS)
         if not is_mailbox_safe:
             faults.append("ACTIONKIT_INCOMING_IMAP_USE_SSL must be on: the password would cross the network in clear")
+        faults += self.dkim_faults()
         if self.is_sqlite:
             file = self.database_file
             if file.exists() and file.stat().st_mode & 0o007:
                 faults.append(f"the database file {file.name} can be read by every user of this machine (chmod 640)")
         return faults
+
+    def dkim_faults(self) -> list[str]:
+        """Why mails could not be signed, or not so that others believe it; one line at most."""
+        if not (self.dkim_domain or self.dkim_selector or self.dkim_key_file):
+            return []
+        if not (self.dkim_domain and self.dkim_selector and self.dkim_key_file):
+            return ["ACTIONKIT_DKIM_DOMAIN, _SELECTOR and _KEY_FILE go together: set all of them or none"]
+        try:
+            if self.dkim_key_file.stat().st_mode & 0o007:
+                return ["ACTIONKIT_DKIM_KEY_FILE can be read by every user of this machine (chmod 600)"]
+            read_dkim_key(self.dkim_key_file)
+        except OSError as error:
+            return [f"ACTIONKIT_DKIM_KEY_FILE cannot be read ({error.strerror})"]
+        except ValueError as fault:
+            return [f"ACTIONKIT_DKIM_KEY_FILE {fault} (actionkit dkim key makes one)"]
+        return []
 
     def refuse_unsafe(self) -> None:
         """Raise `SettingError` with all of `unsafe` in one line."""
@@ -236,6 +266,27 @@ def _sender(text: str) -> str:
     return text
 
 
+def _domain(text: str) -> str:
+    if not _DOMAIN.fullmatch(text):
+        raise ValueError(f"a domain such as 'example.org' is needed, not {text!r}")
+    return text.lower()
+
+
+def read_dkim_key(file: Path) -> DkimKey:
+    """The private key in a PEM file. Raises `OSError`, and `ValueError` for what is no key or one too short."""
+    try:
+        key = load_pem_private_key(file.read_bytes(), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise ValueError("holds no private key in PEM, without a password") from None
+    if isinstance(key, RSAPrivateKey):
+        if key.key_size < SHORTEST_RSA_KEY:
+            raise ValueError(f"is an RSA key of {key.key_size} bits; at least {SHORTEST_RSA_KEY} are needed")
+        return key
+    if isinstance(key, Ed25519PrivateKey):
+        return key
+    raise ValueError("holds neither an RSA nor an Ed25519 key")
+
+
 def _mailbox(text: str) -> str:
     """A mailbox that takes `name+whatever@domain`; 50 octets of the local part are ours (RFC 5321 4.5.3.1.1)."""
     if not _MAILBOX.fullmatch(text):
@@ -258,6 +309,9 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "mail_default_sender": _sender,
     "mail_bounce_address": _mailbox,
     "mail_reply_address": _mailbox,
+    "dkim_domain": _domain,
+    "dkim_selector": _domain,
+    "dkim_key_file": Path,
     "incoming_maildir": Path,
     "incoming_imap_port": _whole(1, 65535),
     "incoming_imap_use_ssl": _yes_no,

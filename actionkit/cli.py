@@ -16,7 +16,8 @@ from actionkit.campaigns.operations import find_campaign
 from actionkit.content import load as content_load
 from actionkit.content import officials_csv
 from actionkit.content.fields import ContentFault
-from actionkit.delivery import sending_pause
+from actionkit.delivery import dkim, sending_pause
+from actionkit.delivery.messages import sender_domain
 from actionkit.drain import do_what_is_due
 from actionkit.errors import ActionError
 from actionkit.exports import signatures_csv
@@ -145,6 +146,27 @@ def receive_mail(context: click.Context, recipient: str) -> None:
     except Exception as error:
         click.echo(f"actionkit: not stored ({type(error).__name__}); please try again later", err=True)
         context.exit(os.EX_TEMPFAIL)
+
+
+# ---------------------------------------------------------------- signatures on mails
+
+dkim_commands = AppGroup("dkim", help="Signing mails in the name of your domain.")
+
+
+@dkim_commands.command("key")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--domain", default="", metavar="DOMAIN", help="Else that of ACTIONKIT_DKIM_DOMAIN, or of the sender.")
+@click.option("--selector", default="", metavar="NAME", help="Else that of ACTIONKIT_DKIM_SELECTOR, or 'actionkit'.")
+@click.option("--ed25519", "is_ed25519", is_flag=True, help="A short, new kind of key, which not all receivers know.")
+def make_dkim_key(file: Path, domain: str, selector: str, is_ed25519: bool) -> None:
+    """Make a key pair in FILE, for ACTIONKIT_DKIM_KEY_FILE, and print the DNS record to publish."""
+    config = current_app.config["ACTIONKIT"]
+    domain = domain or config.dkim_domain or sender_domain()
+    try:
+        key = dkim.make_key(file, is_ed25519=is_ed25519)
+    except OSError as fault:
+        raise Failed(f"no key was made: {fault.strerror}") from None
+    click.echo(str(dkim.record_of(key, domain, selector or config.dkim_selector or "actionkit")))
 
 
 # ---------------------------------------------------------------- work
@@ -345,10 +367,17 @@ def export_signatures(slug: str, state: str, bom: bool) -> None:
 @click.command("doctor")
 @with_appcontext
 def doctor_command() -> None:
-    """Check settings, database, mail relay, clock and files; exit status 1 with a line per fault."""
-    faults = doctor.examine(current_app.config["ACTIONKIT"])
+    """Check settings, database, mail relay, DNS records, clock and files; exit status 1 with a line per fault.
+
+    What no name server answers is said on standard error and is no fault.
+    """
+    config = current_app.config["ACTIONKIT"]
+    in_dns, unknown = doctor.ask_dns(config)
+    faults = [*doctor.examine(config), *in_dns]
     for fault in faults:
         click.echo(fault)
+    if unknown:
+        click.echo(unknown, err=True)
     if faults:
         sys.exit(1)
     click.echo("all is well")
@@ -370,6 +399,7 @@ def init_app(app: Flask) -> None:
         staff,
         officials,
         mail,
+        dkim_commands,
         worker,
         sending,
         erase,

@@ -6,13 +6,15 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 
+import dns.resolver
 import sqlalchemy as sa
 import sqlalchemy.exc
 from flask import current_app
 
 from actionkit import db, migrations
-from actionkit.delivery import groups, recipients, relay, restored_copy, sending_pause
-from actionkit.delivery.smtp import Connection, SendError
+from actionkit.delivery import dkim, dns_records, groups, recipients, relay, restored_copy, sending_pause
+from actionkit.delivery.messages import sender_domain
+from actionkit.delivery.smtp import Connection, SendError, Step
 from actionkit.replies import imap
 from actionkit.staff import audit_chain
 from actionkit.upkeep import replay
@@ -38,7 +40,7 @@ def examine(config: Config) -> list[str]:
 
 
 def _settings(config: Config) -> Iterator[str]:
-    yield from (f"settings: {fault}" for fault in config.unsafe())
+    yield from (f"settings: {fault}" for fault in config.unsafe() or config.dkim_faults())
 
 
 def _files(config: Config) -> Iterator[str]:
@@ -81,7 +83,8 @@ def _sending(_config: Config) -> Iterator[str]:
             yield "sending: this database is a restored copy; a worker will pause all sending when it starts"
         if trouble := relay.stops_sending():
             said = f"at {trouble.step}: {trouble.answer}".rstrip(": ")
-            yield f"sending: rests since {trouble.since:%Y-%m-%d %H:%M} UTC, the mail server failed {said}"
+            who = "mails cannot be signed" if trouble.step == Step.SIGN else "the mail server failed"
+            yield f"sending: rests since {trouble.since:%Y-%m-%d %H:%M} UTC, {who} {said}"
         for key, rest in groups.paused().items():
             why = f"five letters in a row were refused: {rest.because}" if rest.because else "by staff"
             yield f"sending: {key} is paused since {rest.since:%Y-%m-%d %H:%M} UTC, {why}"
@@ -127,6 +130,30 @@ def _relay(config: Config) -> Iterator[str]:
         yield f"mail: the relay fails at {error.step}: {error.code or ''} {error.answer}".rstrip()
     finally:
         connection.close()
+
+
+def ask_dns(config: Config, resolver: dns.resolver.Resolver | None = None) -> tuple[list[str], str]:
+    """(the faults of our domains' records, what could not be found out); both empty when all is well."""
+    sender = sender_domain()
+    if config.mail_folder is not None or not dns_records.is_public(sender):
+        return [], ""
+    found: list[str] = []
+    domains = dns_records.Domains(
+        sender,
+        config.mail_bounce_address.rpartition("@")[2] or sender,
+        config.mail_reply_address.rpartition("@")[2],
+        config.mail_server,
+    )
+    try:
+        key = dkim.own_record()
+    except (OSError, ValueError):
+        key = None  # `_settings` has said why
+    try:
+        for fault in dns_records.faults(domains, key, resolver or dns_records.make_resolver()):
+            found.append(fault)
+    except dns_records.Unknown as silence:
+        return found, f"dns: not known: {silence}; nothing is said about the records that were not asked for"
+    return found, ""
 
 
 def _incoming(config: Config) -> Iterator[str]:

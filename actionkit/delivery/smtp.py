@@ -21,6 +21,7 @@ from typing import Any
 import flask_mail
 from flask import current_app
 
+from actionkit.delivery import dkim
 from actionkit.delivery.messages import OutgoingMessage
 from actionkit.delivery.remarks import without_addresses
 from config import Config
@@ -37,8 +38,9 @@ _AT_LINE_START = re.compile(rb"(?m)^\.")
 
 
 class Step(StrEnum):
-    """Where in the conversation it was (RFC 5321)."""
+    """Where in the conversation it was (RFC 5321), or, to begin with, that it was not even begun."""
 
+    SIGN = "sign"
     CONNECT = "connect"
     GREETING = "greeting"
     TLS = "tls"
@@ -113,16 +115,13 @@ class _Conversation:
         return super().rcpt(recipient, options)  # type: ignore[misc]
 
     def data(self, msg: Any) -> tuple[int, bytes]:
-        """Send the message; everything up to the final dot can be repeated without harm.
+        """Send the message, which ends with CRLF; everything up to the final dot can be repeated without harm.
 
         The dot goes last and alone, after a look whether the relay is still there: so a
         connection that broke earlier is known to have broken before it.
         """
         self.step = Step.DATA
-        raw = msg if isinstance(msg, bytes) else msg.encode("utf-8")
-        raw = _AT_LINE_START.sub(b"..", raw)
-        if not raw.endswith(b"\r\n"):
-            raw += b"\r\n"
+        raw = _AT_LINE_START.sub(b"..", msg)
         code, answer = self.docmd("data")  # type: ignore[attr-defined]
         if code != 354:
             raise smtplib.SMTPDataError(code, answer)
@@ -212,6 +211,11 @@ class Connection(flask_mail.Connection):
 
         After any error the conversation is over: the next message gets a fresh one.
         """
+        raw = message.as_bytes()
+        try:
+            raw = dkim.signed(raw if raw.endswith(b"\r\n") else raw + b"\r\n")
+        except dkim.CannotSign as reason:
+            raise SendError(Step.SIGN, 0, str(reason)) from None
         self.open()
         host: Any = self.host
         if message.needs_smtputf8 and not host.has_extn("smtputf8"):
@@ -226,7 +230,7 @@ class Connection(flask_mail.Connection):
             code, answer = host.rcpt(message.recipient)
             if code not in (250, 251):
                 raise smtplib.SMTPResponseException(code, answer)
-            code, answer = host.data(message.as_bytes())
+            code, answer = host.data(raw)
             if not 200 <= code < 300:  # RFC 5321 4.2.1: any 2yz is a yes
                 raise smtplib.SMTPDataError(code, answer)
         except (smtplib.SMTPException, OSError) as error:

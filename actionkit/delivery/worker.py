@@ -40,7 +40,7 @@ BATCH = 8
 LARGEST_BATCH, BATCH_SECONDS = 64, 0.25
 """More where the relay is quick: as many as leave in so many seconds, so that nobody waits long behind them."""
 
-WITHOUT_MAIL = frozenset({Step.CONNECT, Step.GREETING, Step.TLS, Step.LOGIN})
+WITHOUT_MAIL = frozenset({Step.SIGN, Step.CONNECT, Step.GREETING, Step.TLS, Step.LOGIN})
 """Steps at which no mail is spoken of yet."""
 OURS = WITHOUT_MAIL | {Step.MAIL}
 """Steps whose errors are about us or the relay, not about the message at hand."""
@@ -347,7 +347,7 @@ def judge(item: Item, error: SendError) -> Outcome:
             answer,
             is_charged=False,
             is_ours=True,
-            is_final=500 <= error.code < 600,
+            is_final=500 <= error.code < 600 or error.step is Step.SIGN,
             can_wait=error.step not in WITHOUT_MAIL,
         )
     if error.step is Step.FINAL_DOT and not 400 <= error.code < 600:

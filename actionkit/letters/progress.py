@@ -18,7 +18,9 @@ from actionkit.delivery.models import Outgoing, State
 from actionkit.delivery.smtp import Step
 from actionkit.letters.operations import LETTER
 
-_BEFORE_THE_RECIPIENT = {str(step) for step in (Step.CONNECT, Step.GREETING, Step.TLS, Step.LOGIN, Step.MAIL)}
+_BEFORE_THE_RECIPIENT = {
+    str(step) for step in (Step.SIGN, Step.CONNECT, Step.GREETING, Step.TLS, Step.LOGIN, Step.MAIL)
+}
 
 
 # ---------------------------------------------------------------- for staff
