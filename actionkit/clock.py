@@ -32,6 +32,10 @@ class SetClock:
     _difference: float | None = None
     _noticed_at: float | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _began: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._began = self.steady()
 
     def was_set(self) -> bool:
         """Whether it was set since `heeded`; True at first, since nobody knows what happened before."""
@@ -52,6 +56,13 @@ class SetClock:
         """Whether it was left alone for so long, as far as this process knows."""
         with self._lock:
             return self._noticed_at is None or self.steady() - self._noticed_at >= seconds
+
+    def is_trusted(self, seconds: float) -> bool:
+        """Whether this process has run for so long, and the time of day was not set meanwhile; looks now."""
+        self.was_set()
+        with self._lock:
+            since = self._began if self._noticed_at is None else self._noticed_at
+            return self.steady() - since >= seconds
 
     def _now(self) -> float:
         return self.time_of_day() - self.steady()

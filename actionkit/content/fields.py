@@ -181,6 +181,9 @@ def timezone(raw: str) -> str:
 
 
 def hours(raw: str) -> str:
+    """Office hours, or "" for `any`, which takes back what staff have set."""
+    if raw == "any":
+        return ""
     return str(office_hours.parse(raw))
 
 

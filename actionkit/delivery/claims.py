@@ -47,6 +47,8 @@ class Outcome:
     """The trouble was the relay's or ours: `step` and `answer` say which."""
     is_final: bool = False
     """The answer was a 5xx."""
+    policy: str = ""
+    """What the refusal of the recipient says of us: see `policy.code_of`."""
     can_wait: bool = True
     """False where no other mail could have fared better: this one is due again at once."""
 
@@ -273,6 +275,12 @@ _grudges = Prepared(
         sa.exists().where(Group.group_key == sa.bindparam("group", type_=sa.String), Group.refusals > 0),
     )
 )
+
+
+def take_back(ids: list[int], because: str) -> None:
+    """Queue again, as if they had not been tried, mails that failed for no fault of theirs."""
+    which = (Outgoing.id.in_(ids), Outgoing.state == State.FAILED)
+    history.move(which, State.QUEUED, because, **history.from_the_beginning())
 
 
 def give_back(owner: str, items: list[Item]) -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from actionkit import db
 from actionkit.delivery import history, recipients
-from actionkit.delivery.models import BEGUN, Lane, Outgoing, OutgoingAttempt, Recipient, State, Turn
+from actionkit.delivery.models import BEGUN, Lane, Move, Outgoing, OutgoingAttempt, Recipient, State, Turn
 from actionkit.prepared import Prepared
 
 
@@ -171,6 +171,17 @@ def settle(outgoing_id: int, *, has_arrived: bool) -> bool:
     given_up = history.move((is_mine, waits_for_staff), State.FAILED, GIVEN_UP, ended_at=db.now())
     which = (is_mine, Outgoing.state.in_([State.FROZEN, State.HELD]))
     return bool(given_up or history.move(which, State.CANCELLED, GIVEN_UP, ended_at=db.now()))
+
+
+def was_given_up() -> sa.ColumnElement[bool]:
+    """Of a mail that failed: nobody refused it, but staff gave it up when nobody knew whether it had arrived."""
+    return (
+        sa.select(Move.id)
+        .where(Move.outgoing_id == Outgoing.id, Move.state == State.FAILED, Move.because == GIVEN_UP)
+        .where(Move.moved_at >= Outgoing.ended_at)  # not one that was sent again since, and then refused
+        .correlate(Outgoing)
+        .exists()
+    )
 
 
 def oldest_due_at() -> dt.datetime | None:

@@ -23,7 +23,7 @@ from flask import Flask, current_app
 
 from actionkit import db, logs
 from actionkit.clock import SetClock
-from actionkit.delivery import claims, return_path
+from actionkit.delivery import claims, policy, return_path
 from actionkit.delivery.claims import Outcome
 from actionkit.delivery.clerk import Clerk
 from actionkit.delivery.folder import MailFolder
@@ -67,6 +67,7 @@ class Worker:
     _idle: list[Connection | MailFolder] = field(default_factory=list)
     _busy: set[Connection | MailFolder] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    streak: policy.Streak = field(default_factory=policy.Streak)
     clerk: Clerk[_Sender] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -164,6 +165,8 @@ class _Sender:
     outcome: Outcome | None = None
     """How the last try ended, until it is stored."""
     is_over: bool = False
+    domain: str = ""
+    """Where the last mail went: of its recipient's address, no more than this is kept."""
     seconds_a_mail: float = BATCH_SECONDS
     """The mean of the last ones."""
 
@@ -215,6 +218,9 @@ class _Sender:
                 self._drop(claims.hold_suspended(list(self.waiting)))
             if outcome.is_ours:
                 relay.failed(self.permit, outcome.step, outcome.answer, is_final=outcome.is_final)
+            elif ours := self._refusals_of_us(outcome):
+                claims.take_back(ours, policy.OURS)
+                relay.failed(self.permit, outcome.step, outcome.answer, is_final=True)
             elif outcome.is_charged and outcome.state is not State.UNCERTAIN:
                 relay.answered()
                 self.permit = Permit()
@@ -225,6 +231,14 @@ class _Sender:
             or relay.is_shut
             or (outcome is not None and outcome.is_ours)
         )
+
+    def _refusals_of_us(self, outcome: Outcome) -> list[int]:
+        """The mails that failed for what turns out to be about us: see `policy.py`."""
+        if outcome.policy:
+            return self.worker.streak.refusal(outcome.item.id, self.domain, outcome.policy)
+        if outcome.state is State.SENT:
+            self.worker.streak.end()
+        return []
 
     def take(self) -> None:
         """In the clerk's transaction: open the attempt with the next row; lease more where none is in hand."""
@@ -283,6 +297,7 @@ class _Sender:
             return self._surprised(item, error)
         finally:
             db.session.rollback()
+        self.domain = message.recipient.rpartition("@")[2]
         try:
             answer = self.connection.deliver(message)
         except SendError as error:
@@ -326,7 +341,7 @@ def _new_connection() -> Connection | MailFolder:
 
 def is_refusal(error: SendError) -> bool:
     """Whether nobody is there under the address (RFC 5321 4.2.3), and not a policy against us (RFC 3463 X.7)."""
-    return error.step is Step.RCPT and error.code in (550, 551, 553) and not error.answer.startswith("5.7.")
+    return error.step is Step.RCPT and error.code in (550, 551, 553) and not policy.code_of(error.answer)
 
 
 def judge(item: Item, error: SendError) -> Outcome:
@@ -359,6 +374,7 @@ def judge(item: Item, error: SendError) -> Outcome:
             error.step,
             answer,
             is_refusal=is_refusal(error),
+            policy=policy.code_of(error.answer) if error.step is Step.RCPT else "",
             is_rejected=error.step in (Step.DATA, Step.FINAL_DOT),
         )
     return Outcome(item, State.QUEUED, error.step, answer)

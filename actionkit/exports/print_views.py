@@ -15,6 +15,7 @@ from actionkit.delivery.models import Outgoing
 from actionkit.errors import ActionError
 from actionkit.exports import letters_pdf
 from actionkit.letters import printing
+from actionkit.letters.operations import LETTER
 from actionkit.numbers import whole_number
 from actionkit.signing import search
 from actionkit.staff import audit, rights
@@ -86,7 +87,7 @@ def letter(slug: str, public_id: str) -> Response:
     campaign = campaign_for(Right.EXPORT, slug)
     found = search.find_letter(campaign.id, public_id)
     official = _recipient(found) if found else None
-    if found is None or official is None:
+    if found is None or found.kind != LETTER or official is None:
         raise NotFound
     sheet = letters_pdf.one_sheet(campaign, official, found.subject_id)
     db.session.rollback()  # nothing is open while it is set

@@ -12,7 +12,7 @@ from flask_babel import gettext
 
 from actionkit import db
 from actionkit.campaigns.models import Official
-from actionkit.delivery import groups
+from actionkit.delivery import groups, outbox
 from actionkit.delivery.history import Event
 from actionkit.delivery.models import Outgoing, State
 from actionkit.delivery.smtp import Step
@@ -81,6 +81,8 @@ class Place(StrEnum):
     RESTING = "resting"
     """It waits, and staff have to do something first."""
     REFUSED = "refused"
+    UNKNOWN = "unknown"
+    """It may have arrived or not: the mail server never said, and nobody tries any more."""
     STOPPED = "stopped"
 
 
@@ -109,7 +111,14 @@ class OwnLetter:
 def of_signature(signature_id: int) -> Sequence[OwnLetter]:
     """Where each letter of a signature is, in the order in which they were queued."""
     rows = db.session.execute(
-        sa.select(Outgoing.state, Outgoing.ended_at, Outgoing.first_tried_at, Outgoing.group_key, Official)
+        sa.select(
+            Outgoing.state,
+            Outgoing.ended_at,
+            Outgoing.first_tried_at,
+            Outgoing.group_key,
+            Official,
+            outbox.was_given_up().label("is_given_up"),
+        )
         .join(Official, Outgoing.recipient_key == sa.literal("official:") + sa.cast(Official.id, sa.String))
         .where(Outgoing.kind == LETTER, Outgoing.subject_id == signature_id)
         .order_by(Outgoing.id)
@@ -117,9 +126,14 @@ def of_signature(signature_id: int) -> Sequence[OwnLetter]:
     if not rows:
         return []
     rests = groups.pause_of(rows[0].group_key) is not None
-    return [OwnLetter(row.Official, _place(row.state, rests), row.ended_at or row.first_tried_at) for row in rows]
+    return [
+        OwnLetter(row.Official, _place(row.state, row.is_given_up, rests), row.ended_at or row.first_tried_at)
+        for row in rows
+    ]
 
 
-def _place(state: str, group_rests: bool) -> Place:
+def _place(state: str, is_given_up: bool, group_rests: bool) -> Place:
     place = _PLACES[State(state)]
+    if place is Place.REFUSED and is_given_up:
+        return Place.UNKNOWN
     return Place.RESTING if place is Place.WAITING and group_rests else place

@@ -14,7 +14,7 @@ from actionkit import db
 from actionkit.addresses import AddressInvalid, canonical
 from actionkit.campaigns.models import Official
 from actionkit.delivery.models import Outgoing, State
-from actionkit.letters.operations import LETTER, group_key
+from actionkit.letters.operations import DIGEST, LETTER, group_key
 from actionkit.paging import PER_PAGE, Page, page_of
 from actionkit.screening import networks
 from actionkit.signing.models import MailStop, Signature, SignatureState, StopReason, Submission
@@ -22,6 +22,7 @@ from actionkit.signing.submissions import SPEAKS_FOR_IT
 
 LONGEST_SEARCH = 200
 LETTERS_COUNTED = 10_000
+_SHOWN = (LETTER, DIGEST)
 """More letters of a campaign in one state than these are not counted for a page."""
 HELD_COUNTED = 10_000
 """More held signatures of a campaign than these are not counted for a page."""
@@ -188,10 +189,11 @@ def _matches(text: str) -> sa.ColumnElement[bool]:
 
 
 def letters(campaign_id: int, *, state: str, number: int) -> Page[sa.Row[*tuple[Any, ...]]]:
-    """Letters of a campaign, the latest first. Never their text: it is the supporter's."""
+    """Letters of a campaign and reports to its officials, the latest first. Never their text: it is the supporter's."""
     query = (
         sa.select(
             Outgoing.public_id,
+            Outgoing.kind,
             Outgoing.state,
             Outgoing.created_at,
             Outgoing.not_before,
@@ -203,7 +205,7 @@ def letters(campaign_id: int, *, state: str, number: int) -> Page[sa.Row[*tuple[
             Official.name.label("official"),
         )
         .join(Official, Outgoing.recipient_key == sa.literal("official:") + sa.cast(Official.id, sa.String))
-        .where(Outgoing.group_key == group_key(campaign_id), Outgoing.kind == LETTER)
+        .where(Outgoing.group_key == group_key(campaign_id), Outgoing.kind.in_(_SHOWN))
         .order_by(Outgoing.id.desc())
     )
     if state in set(State):
@@ -225,11 +227,9 @@ def letters_by_state(campaign_id: int) -> dict[str, int]:
 
 
 def find_letter(campaign_id: int, public_id: str) -> Outgoing | None:
-    return db.session.scalar(
-        sa.select(Outgoing).where(
-            Outgoing.public_id == public_id, Outgoing.group_key == group_key(campaign_id), Outgoing.kind == LETTER
-        )
-    )
+    """A letter of the campaign, or a report."""
+    mine = (Outgoing.group_key == group_key(campaign_id), Outgoing.kind.in_(_SHOWN))
+    return db.session.scalar(sa.select(Outgoing).where(Outgoing.public_id == public_id, *mine))
 
 
 def official_of(letter: Outgoing) -> Official | None:

@@ -176,3 +176,25 @@ def test_small_differences_are_none_and_a_failed_repair_is_tried_again() -> None
     now["of day"] += 61
     assert not watched.was_set()
     assert watched.is_settled(60)
+
+
+def test_a_clock_is_trusted_when_it_was_left_alone_for_an_hour() -> None:
+    now = {"of day": 1e9, "steady": 50.0}
+    watched = SetClock(time_of_day=lambda: now["of day"], steady=lambda: now["steady"])
+    watched.heeded()
+    assert not watched.is_trusted(3600), "a process that has just begun may have begun at a wrong time"
+    for each in now:
+        now[each] += 3600
+    assert watched.is_trusted(3600)
+    now["of day"] += 400 * 86_400
+    assert not watched.is_trusted(3600), "it is seen at once, whoever else looks"
+    watched.heeded()
+    for each in now:
+        now[each] += 3599
+    assert not watched.is_trusted(3600)
+    now["of day"] -= 400 * 86_400
+    assert not watched.is_trusted(3600)
+    watched.heeded()
+    for each in now:
+        now[each] += 3600
+    assert watched.is_trusted(3600)

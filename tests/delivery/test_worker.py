@@ -13,7 +13,7 @@ import sqlalchemy.exc
 from flask import Flask
 
 from actionkit import db
-from actionkit.delivery import claims, outbox, pace, relay
+from actionkit.delivery import claims, outbox, pace, policy, relay
 from actionkit.delivery.models import Lane, State
 from actionkit.delivery.renderers import CannotBeSent, Item, Mail, NotToBeSent
 from actionkit.delivery.worker import Worker
@@ -116,6 +116,36 @@ def test_trouble_of_the_relay_is_not_the_mails(
     ledger.deliver(make_worker())
     assert Counter(ledger.states()) == {State.SENT: 20}
     assert len(sink.received) == 20
+
+
+@pytest.mark.parametrize("answer", ["554 5.7.1 relaying denied", "550 we do not relay: Relay access denied"])
+def test_a_policy_against_us_fails_nobody_and_pauses(
+    ledger: Ledger, sink: Sink, make_worker: MakeWorker, answer: str
+) -> None:
+    worker = make_worker()
+    ledger.deliver(worker)
+    ledger.put(*[f"p{n}@office{n % 5}.example" for n in range(10)])
+    sink.script = _answering("rcpt", answer)
+    for _ in range(3):
+        ledger.deliver(worker)
+    assert {(row.state, row.attempts) for row in ledger.rows()} == {(State.QUEUED, 0)}
+    assert len(ledger.attempts()) == policy.DOMAINS_UNTIL_OURS
+    ledger.try_now()
+    ledger.deliver(worker)
+    assert set(ledger.states()) == {State.QUEUED}, "who finds out is not failed either"
+    assert len(ledger.attempts()) == policy.DOMAINS_UNTIL_OURS + 1
+    sink.script = lambda at, session: None
+    ledger.try_now()
+    ledger.deliver(worker)
+    assert Counter(ledger.states()) == {State.SENT: 10}
+    assert worker.streak.refused == {}
+
+
+def test_a_policy_of_one_office_is_that_letters_own(ledger: Ledger, sink: Sink, make_worker: MakeWorker) -> None:
+    ledger.put(*[f"p{n}@{'closed' if n % 2 else 'open'}.example" for n in range(8)])
+    sink.script = lambda at, s: "550 5.7.1 not you" if at == "rcpt" and "closed" in s.rcpt else None
+    ledger.deliver(make_worker())
+    assert Counter(ledger.states()) == {State.SENT: 4, State.FAILED: 4}
 
 
 def test_a_mail_that_always_brings_trouble_stops_no_other(ledger: Ledger, sink: Sink, make_worker: MakeWorker) -> None:

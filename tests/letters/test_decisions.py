@@ -9,7 +9,7 @@ from flask import Flask
 
 from actionkit import db
 from actionkit.campaigns.models import Official
-from actionkit.delivery import recipients
+from actionkit.delivery import outbox, recipients
 from actionkit.delivery.models import Outgoing, State
 from actionkit.letters.models import LetterText
 from actionkit.staff.models import AuditEntry, StaffRole
@@ -109,6 +109,15 @@ def test_a_supporter_reads_where_her_letters_are(site: Site) -> None:
     for words in ("Delivered to the mail server on", "refuses it", "Waiting its turn"):
         assert page.count(words) == 1, words
     assert not any(official.email in page for official in site.stored(Official))
+    site.change(Outgoing, Outgoing.id == refused.id, state=State.UNCERTAIN, lease_until=None)
+    with site.app.app_context():
+        assert outbox.settle(refused.id, has_arrived=False)
+        db.session.commit()
+    page = site.client.get(path).text
+    assert "refuses it" not in page, "nobody has"
+    assert "It may have arrived: the mail server never said" in page
+    site.change(Outgoing, Outgoing.id == refused.id, ended_at=db.now() + dt.timedelta(minutes=1))
+    assert "refuses it" in site.client.get(path).text, "sent again, and refused"
 
 
 def test_a_template_at_fault_does_not_take_the_confirmation_away(site: Site, caplog: pytest.LogCaptureFixture) -> None:

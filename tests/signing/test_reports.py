@@ -14,6 +14,7 @@ from actionkit.campaigns.models import Campaign, Official
 from actionkit.delivery.models import Outgoing, State
 from actionkit.letters.models import Report
 from actionkit.letters.operations import stop_where_reported
+from actionkit.signing import search
 from actionkit.signing.models import ConsentWording, Signature
 from tests.signing.clock import Clock
 from tests.signing.site import ITALY, Site, text_of
@@ -160,6 +161,18 @@ def test_an_official_set_to_digest_gets_no_letters(site: Site, clock: Clock) -> 
     assert len(to_minister) == 1
     assert [row[0] for row in rows(to_minister[0])] == ["Ada Before", "Bea After"]
     assert site.one(Report).new == 2
+
+
+def test_staff_find_reports_among_the_letters(digest: Site, clock: Clock) -> None:
+    digest.confirmed(name="Ada Shown")
+    clock.pass_by(days=1)
+    assert reported(digest) == 3
+    campaign = digest.campaign()
+    with digest.app.app_context():
+        found = search.letters(campaign.id, state=State.SENT, number=1).rows
+        assert [row.kind for row in found] == ["digest"] * 3
+        assert search.find_letter(campaign.id, found[0].public_id) is not None
+        assert search.letters_by_state(campaign.id) == {State.SENT: 3}
 
 
 def test_pages_say_who_gets_a_report(digest: Site) -> None:
