@@ -106,6 +106,20 @@ def test_a_change_is_taken_and_nothing_else_moves(app: Flask, site: Site, folder
     assert len(site.stored(LetterVersion)) == 2, "the letters are as before, so no version is new"
 
 
+@pytest.mark.one_database
+def test_office_hours_are_set_kept_and_taken_back(app: Flask, site: Site, folder: Path) -> None:
+    def hours(said: str) -> str:
+        path = folder / "campaigns" / "italy-water.md"
+        lines = [line for line in path.read_text("utf-8").split("\n") if not line.startswith("office_hours:")]
+        if said:
+            lines.insert(1, f"office_hours: {said}")
+        path.write_text("\n".join(lines), "utf-8")
+        loaded(app, folder)
+        return site.campaign().office_hours
+
+    assert [hours("Mon-Fri 09:00-17:00"), hours(""), hours("any")] == ["Mon-Fri 09:00-17:00", "Mon-Fri 09:00-17:00", ""]
+
+
 def test_what_a_directory_no_longer_names_stays(app: Flask, site: Site, folder: Path) -> None:
     (folder / KENYA).unlink()
     (folder / "resources.csv").unlink()
