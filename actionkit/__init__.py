@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from flask import Flask
 from flask_mail import Mail
@@ -68,9 +70,16 @@ from config import Config
 ROOT = Path(__file__).resolve().parent.parent
 
 
+class Application(Flask):
+    """Flask, without asking of each hook of each request whether it is a coroutine: none of ours is."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
+
+
 def create_app(config: Config) -> Flask:
     """The application for these settings, safe or not: `wsgi.py` and the worker refuse unsafe ones."""
-    app = Flask("actionkit", template_folder=str(ROOT / "templates"), static_folder=None)
+    app = Application("actionkit", template_folder=str(ROOT / "templates"), static_folder=None)
     app.config.update(config.to_flask())
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(

@@ -86,7 +86,7 @@ class Prepared:
             self._execute(values)
 
     def _execute(self, values: Mapping[str, Any]) -> tuple[_Compiled, Any]:
-        connection = db.session.connection()
+        connection = db.connection()
         compiled = self._for(connection.dialect, values)
         raw: Any = connection.connection.driver_connection
         try:

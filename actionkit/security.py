@@ -167,8 +167,9 @@ def read_form() -> None:
     Werkzeug would keep bytes that are no UTF-8 as percent codes; a name must not be stored so.
     Raises 415 for another type, 413 for too much, 400 for what cannot be read.
     """
-    is_empty = not request.mimetype and not request.content_length  # which is a form without fields
-    if request.mimetype not in FORM_TYPES and not is_empty:
+    mimetype, length = request.mimetype, request.content_length
+    is_empty = not mimetype and not length  # which is a form without fields
+    if mimetype not in FORM_TYPES and not is_empty:
         raise UnsupportedMediaType
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise UnsupportedMediaType
@@ -176,11 +177,11 @@ def read_form() -> None:
         raw = request.get_data(cache=True)
     except OSError:  # the server's, for a chunked body that is garbage
         raise BadRequest from None
-    if request.content_length is None and len(raw) >= LARGEST_REQUEST:
+    if length is None and len(raw) >= LARGEST_REQUEST:
         raise RequestEntityTooLarge
-    if request.content_length is not None and len(raw) != request.content_length:
+    if length is not None and len(raw) != length:
         raise BadRequest  # cut off on its way: half a comment is not what she wrote
-    if request.mimetype == "application/x-www-form-urlencoded":
+    if mimetype == "application/x-www-form-urlencoded":
         if raw.count(b"&") >= MOST_FIELDS:
             raise RequestEntityTooLarge
         raw = unquote_to_bytes(raw)
@@ -215,14 +216,22 @@ def _guard_request() -> None:
 # ---------------------------------------------------------------- responses
 
 
+_HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "strict-origin-when-cross-origin"),
+    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+)
+_HTTPS_ALONE = ("Strict-Transport-Security", "max-age=31536000")
+
+
 def _add_headers(response: Response) -> Response:
-    headers = response.headers
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
-    headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
-    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-    if current_app.config["ACTIONKIT"].base_url.startswith("https://"):
-        headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    """What every answer says, where the view has not said it in its own way."""
+    is_https = current_app.config["ACTIONKIT"].base_url.startswith("https://")
+    said = {name.lower() for name, _value in response.headers}
+    for name, value in (*_HEADERS, _HTTPS_ALONE) if is_https else _HEADERS:
+        if name.lower() not in said:
+            response.headers.add(name, value)
     return response
 
 

@@ -11,13 +11,14 @@ from flask import render_template
 from markupsafe import Markup
 
 from actionkit import countries, db, languages, remember
-from actionkit.campaigns.models import Campaign, LetterMode, Phase
+from actionkit.campaigns.models import Campaign, Phase
 from actionkit.campaigns.operations import find_successor, updates_of_campaign
 from actionkit.letters.compose import compose_all, unknown_sender
 from actionkit.letters.models import LetterVersion
 from actionkit.letters.operations import version_seen
 from actionkit.signing import consent, counting, milestones
 from actionkit.signing.forms import SignForm
+from actionkit.signing.kinds import kind_of
 from actionkit.signing.models import Purpose, Signature, Submission
 
 SIGNERS_SHOWN = 12
@@ -42,13 +43,11 @@ class Pieces:
 
 def consent_texts(campaign: Campaign) -> dict[Purpose, str]:
     """The words beside the ticks of the campaign's form."""
-    writes, reports = writes_letters(campaign), bool(campaign.digest_officials)
-    return {purpose: consent.current_text(purpose, writes_letters=writes, sends_reports=reports) for purpose in Purpose}
-
-
-def writes_letters(campaign: Campaign) -> bool:
-    """Whether a letter of each supporter leaves; not where all of its officials get reports."""
-    return campaign.letters == LetterMode.EACH and not (campaign.digest_officials and not campaign.letter_officials)
+    kind = kind_of(campaign)
+    return {
+        purpose: consent.current_text(purpose, writes_letters=kind.writes_letters, sends_reports=kind.sends_reports)
+        for purpose in Purpose
+    }
 
 
 def links_stay_in(campaign: Campaign) -> dict[str, str]:
@@ -59,7 +58,7 @@ def links_stay_in(campaign: Campaign) -> dict[str, str]:
 
 def letter_version(campaign: Campaign, version_id: int | None = None) -> LetterVersion | None:
     """The version that a form says it showed, or the current one; None for a campaign without letters."""
-    return version_seen(campaign.id, version_id) if writes_letters(campaign) else None
+    return version_seen(campaign.id, version_id) if kind_of(campaign).writes_letters else None
 
 
 def draw(campaign: Campaign, form: SignForm | None = None) -> str:

@@ -20,6 +20,7 @@ from actionkit.forms import (
     prose,
 )
 from actionkit.numbers import whole_number
+from actionkit.signing.kinds import kind_of
 from actionkit.signing.models import Purpose
 
 LONGEST_COMMENT = 2_000
@@ -70,13 +71,20 @@ class SignForm(PublicForm):
     def for_campaign(cls, campaign: Campaign, texts: dict[Purpose, str], **values: Any) -> SignForm:
         """The form of a campaign, with the consent wordings it shows beside its ticks."""
         form = cls(**values)
-        if not campaign.is_letter_editable or not campaign.letter_officials:
+        kind = kind_of(campaign)
+        if not kind.takes_own_letter:
             del form.letter
-        if campaign.digest_officials:
+        if kind.sends_reports:
             form.show_name.label.text = _("Show my name and country on this page and in reports to officials")
         form.consent.label.text = texts[Purpose.SIGN]
         form.updates.label.text = texts[Purpose.UPDATES]
         return form
+
+    def empty(self) -> None:
+        """Forget all that was typed."""
+        for field in self:
+            field.data = field.raw_data = field.object_data = None
+        self.email.canonical = ""
 
     @property
     def is_from_a_robot(self) -> bool:

@@ -16,7 +16,7 @@ from actionkit.redirects import see_other
 from actionkit.screening import proof
 from actionkit.screening.judge import judge
 from actionkit.security import keep_private, read_form, read_token
-from actionkit.signing import consent, counting, mails, operations
+from actionkit.signing import consent, counting, mails, operations, used_forms
 from actionkit.signing.campaign_page import consent_texts, draw, letter_version, links_stay_in
 from actionkit.signing.forms import SignForm
 from actionkit.signing.models import Purpose, Signature, SignatureState, Submission
@@ -68,7 +68,8 @@ def sign(slug: str) -> Response:
     read_form()
     campaign = _campaign(slug)
     texts = consent_texts(campaign)
-    form = SignForm.for_campaign(campaign, texts, formdata=request.form)
+    used = used_forms.filled(campaign, texts, request.form)
+    form = used.form
     thanks = see_other("signing.thanks", slug=campaign.slug, **links_stay_in(campaign))
     thanks.headers["Cache-Control"] = "no-store"
     operations.refuse_unless_open(campaign)
@@ -83,6 +84,7 @@ def sign(slug: str) -> Response:
     verdict = judge(campaign, address, request.form.get(proof.FIELD, ""))
     operations.sign(campaign, _signing(campaign, form, texts, version, verdict.network), address, verdict.held_because)
     db.session.commit()
+    used.put_back()
     return thanks
 
 

@@ -13,7 +13,8 @@ DESK = "/staff"
 
 def is_desk() -> bool:
     """Whether this request is for a page behind the desk."""
-    return request.path == DESK or request.path.startswith(f"{DESK}/")
+    path = request.path
+    return path == DESK or path.startswith(f"{DESK}/")
 
 
 def member() -> StaffMember | None:

@@ -10,8 +10,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "actionkit"
 
-WHOLE_FILES = {"cli.py", "jobs.py", "delivery/worker.py"}
-"""Commands, jobs and the worker end their own transactions."""
+WHOLE_FILES = {"cli.py", "jobs.py", "delivery/worker.py", "delivery/clerk.py"}
+"""Commands, jobs, the worker and its clerk end their own transactions."""
 NAMED = {
     "exports/views.py": {"download"},  # a GET that leaves its trace before its first byte
     "people/audit_views.py": {"download"},  # the same, for the trail itself
