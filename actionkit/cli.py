@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -14,13 +15,15 @@ from flask.cli import AppGroup, with_appcontext
 from actionkit import addresses, db, doctor, freshness, jobs, logs, migrations, serve, worker_process
 from actionkit.campaigns.operations import find_campaign
 from actionkit.content import load as content_load
-from actionkit.content import officials_csv
 from actionkit.content.fields import ContentFault
 from actionkit.delivery import dkim, sending_pause
 from actionkit.delivery.messages import sender_domain
 from actionkit.drain import do_what_is_due
 from actionkit.errors import ActionError
 from actionkit.exports import signatures_csv
+from actionkit.officials import importing, reading
+from actionkit.officials.files import FileRefused
+from actionkit.officials.sheets import NOUNS, Kind
 from actionkit.replies import intake
 from actionkit.replies.models import IncomingSource
 from actionkit.security import absolute_url
@@ -107,18 +110,32 @@ def add_staff(email: str, role: str, password_stdin: bool, slugs: tuple[str, ...
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--campaign", "slug", required=True, metavar="SLUG")
 @click.option("--dry-run", is_flag=True, help="Read and check only.")
-def import_officials(file: Path, slug: str, dry_run: bool) -> None:
-    """Take officials from a CSV file into a campaign: all of them, or none where a row has a fault."""
-    _campaign_id(slug)
-    report = officials_csv.read(file)
-    for line in report.lines:
-        click.echo(line)
-    if report.faults:
-        raise Failed(f"{report.faults} of {report.rows} rows have faults; nothing was stored")
+@click.option("--only-good", is_flag=True, help="Leave faulty entries out, and take the others.")
+@click.option("--language", default="", metavar="TAG", help="Of officials for whom the file says none, such as it.")
+def import_officials(file: Path, slug: str, dry_run: bool, only_good: bool, language: str) -> None:
+    """Take officials from a file into a campaign: all of them, or none where an entry has a fault.
+
+    FILE is a table (CSV), Popolo JSON, or YAML of unitedstates/congress-legislators.
+    """
+    campaign_id = _campaign_id(slug)
+    try:
+        sheet = reading.open_sheet(file.read_bytes())
+    except FileRefused as fault:
+        raise Failed(str(fault.description)) from None
+    plan = importing.compare(reading.read(sheet, replace(reading.guess(sheet), language=language)))
+    for each in plan.faults:
+        click.echo(each.line(sheet.kind))
+    if left_out := len(plan.read.without_address) if sheet.kind is not Kind.CSV else 0:
+        click.echo(f"{left_out} have no e-mail address in the file, and are left out")
+    if plan.faults and not only_good:
+        faulty = plan.numbers["faulty"]
+        raise Failed(f"{faulty} of {sheet.count} {NOUNS[sheet.kind]}s have faults; nothing was stored")
     if not dry_run:
-        officials_csv.store(report, slug)
+        done = importing.store(plan, find_campaign(slug))
+        audit.record("import-officials", slug, campaign=campaign_id, **done.numbers)
         db.session.commit()
-    click.echo(f"{report.rows} officials {'would be ' if dry_run else ''}imported into {slug}")
+        freshness.published()
+    click.echo(f"{len(plan.lines)} officials {'would be ' if dry_run else ''}imported into {slug}")
 
 
 # ---------------------------------------------------------------- mail

@@ -30,6 +30,7 @@ class ContentFault(ValueError):
 
     def __init__(self, file: str, line: int, name: str, message: str) -> None:
         super().__init__(f"{file}, line {line}, {name}: {message}")
+        self.name, self.message = name, message
 
 
 @dataclass

@@ -72,26 +72,57 @@ def _said(row: Fields, name: str, reader: Callable[[str], T], empty: T) -> T | N
     return row.take(name, reader, empty) if name in row.values else None
 
 
-def describe(official: Official, record: OfficialRecord) -> list[str]:
-    """Have a stored official be what a record says; the names of the fields that were another before.
+@dataclass(frozen=True)
+class Difference:
+    """A field of a stored official that a record would change."""
 
-    Only what differs is assigned, so that an unchanged one is not touched. The addresses of a new
-    official are those of the record; of a known one, see `addresses.told`.
-    """
-    changed = [name for name, value in record.columns.items() if getattr(official, name) != value]
-    for name in changed:
-        setattr(official, name, record.columns[name])
-    before = (official.email, {each.email for each in official.addresses})
+    field: str
+    """A column of `Official`; "email" is the address in use, "other_emails" those beside it."""
+    before: object
+    after: object
+
+
+def differences(official: Official, record: OfficialRecord) -> list[Difference]:
+    """What `describe` would change of a stored official."""
+    found = [
+        Difference(name, getattr(official, name), value)
+        for name, value in record.columns.items()
+        if getattr(official, name) != value
+    ]
     first, *others = record.emails
-    if official.email:
-        addresses.told(official, first)
-    else:
-        addresses.begin(official, first)
+    known = {official.email.lower(), *(each.email.lower() for each in official.addresses)}
+    if first.lower() not in known:
+        found.append(Difference("email", official.email, first))
+    if new := [each for each in others if each.lower() not in known]:
+        found.append(Difference("other_emails", "", "; ".join(new)))
+    return found
+
+
+def describe(official: Official, record: OfficialRecord) -> list[Difference]:
+    """Have a stored official be what a record says; what that changed.
+
+    Only what differs is assigned, so that an unchanged one is not touched. A new address is used
+    from now on; one that is known keeps its place: see `addresses.told`.
+    """
+    changed = differences(official, record)
+    for each in changed:
+        if each.field == "email":
+            addresses.told(official, record.emails[0])
+        elif each.field != "other_emails":
+            setattr(official, each.field, each.after)
+    for other in record.emails[1:]:
+        addresses.add(official, other)
+    return changed
+
+
+def begin(official: Official, record: OfficialRecord) -> None:
+    """Fill in a new official."""
+    for name, value in record.columns.items():
+        setattr(official, name, value)
+    first, *others = record.emails
+    addresses.begin(official, first)
     for other in others:
         addresses.add(official, other)
-    if (official.email, {each.email for each in official.addresses}) != before:
-        changed.append("email")
-    return changed
 
 
 # ---------------------------------------------------------------- fields

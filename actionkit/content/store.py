@@ -26,7 +26,7 @@ from actionkit.campaigns.models import (
     VersionCause,
 )
 from actionkit.content.fields import Fields
-from actionkit.content.officials import OfficialRecord, describe
+from actionkit.content.officials import OfficialRecord, begin, describe
 from actionkit.content.reader import (
     CampaignRecord,
     ProgramRecord,
@@ -69,7 +69,7 @@ def _set(stored: object, **values: Any) -> None:
 
 def store_official(record: OfficialRecord) -> Official:
     stored = _found_or_new(Official, record.slug)
-    describe(stored, record)
+    (describe if stored.id else begin)(stored, record)
     return stored
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from actionkit import db
 from actionkit.campaigns.models import Campaign, CampaignOfficial, Official
-from actionkit.delivery.models import Outgoing
+from actionkit.delivery.models import Outgoing, Turn
 from actionkit.letters import addresses
 from actionkit.letters.models import Report
 from actionkit.letters.operations import recipient_key, set_zones, stop_where_reported
@@ -20,6 +20,8 @@ from actionkit.replies.models import LetterAnswer
 
 RESERVED = frozenset({"admin", "api", "dev", "export", "import", "new", "staff", "static"})
 """Ids that are no official's, since pages stand there."""
+AT_ONCE = 1_000
+"""Values in one query."""
 _IS_PACED = Outgoing.lane == sa.literal_column("'paced'")
 """No parameter: only so do the databases see that the partial index will do."""
 
@@ -59,15 +61,22 @@ def delete(official: Official) -> bool:
 
 def is_written_to(official_id: int) -> bool:
     """Whether a letter, a report or an answer points to the official, in any state."""
-    key = recipient_key(official_id)
-    return any(
-        db.session.scalar(query.limit(1)) is not None
-        for query in (
-            sa.select(Outgoing.id).where(Outgoing.recipient_key == key, _IS_PACED),
-            sa.select(Report.id).where(Report.official_id == official_id),
-            sa.select(LetterAnswer.id).where(LetterAnswer.official_id == official_id),
-        )
-    )
+    return bool(written_to([official_id]))
+
+
+def written_to(official_ids: Collection[int]) -> set[int]:
+    """Those of these officials to whom a letter, a report or an answer points, in any state."""
+    found: set[int] = set()
+    ids = list(official_ids)
+    for start in range(0, len(ids), AT_ONCE):
+        some = {recipient_key(id_): id_ for id_ in ids[start : start + AT_ONCE]}
+        # Each key by itself, so that it ends at the first letter: there may be very many.
+        has_letter = sa.select(Outgoing.id).where(Outgoing.recipient_key == Turn.recipient_key, _IS_PACED).exists()
+        keys = db.session.scalars(sa.select(Turn.recipient_key).where(Turn.recipient_key.in_(some), has_letter))
+        found |= {some[key] for key in keys}
+        for column in (Report.official_id, LetterAnswer.official_id):
+            found |= set(db.session.scalars(sa.select(column).where(column.in_(some.values())).distinct()))
+    return found
 
 
 def seat(campaign: Campaign, official_ids: Collection[int]) -> list[int]:
@@ -88,16 +97,25 @@ def seat(campaign: Campaign, official_ids: Collection[int]) -> list[int]:
     return new
 
 
-def new_slug(name: str, email: str, taken: Collection[str] = ()) -> str:
-    """An id for an official without one: from the name, with a number where that one is taken."""
-    stem = slug_of(name)[:90].strip("-") or f"official-{hashlib.sha256(email.lower().encode()).hexdigest()[:8]}"
-    known = set(db.session.scalars(sa.select(Official.slug).where(Official.slug.startswith(stem, autoescape=True))))
-    known |= {slug for slug in taken if slug.startswith(stem)} | RESERVED
-    number, slug = 1, stem
-    while slug in known:
+def new_slug(name: str, email: str) -> str:
+    """An id for an official without one, which no other has."""
+    begins_so = Official.slug.startswith(_stem(name, email), autoescape=True)
+    return free_slug(name, email, set(db.session.scalars(sa.select(Official.slug).where(begins_so))))
+
+
+def free_slug(name: str, email: str, taken: Collection[str]) -> str:
+    """An id made from the name, with a number where that one is taken."""
+    stem = slug = _stem(name, email)
+    number = 1
+    while slug in taken or slug in RESERVED:
         number += 1
         slug = f"{stem}-{number}"
     return slug
+
+
+def _stem(name: str, email: str) -> str:
+    """A name in another alphabet leaves nothing; then the address makes one, by its hash."""
+    return slug_of(name)[:90].strip("-") or f"official-{hashlib.sha256(email.lower().encode()).hexdigest()[:8]}"
 
 
 def slug_of(text: str) -> str:
