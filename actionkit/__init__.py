@@ -43,6 +43,7 @@ from actionkit.exports.views import blueprint as exports_blueprint
 from actionkit.figures import attention
 from actionkit.letters import compose
 from actionkit.letters.staff_views import blueprint as pace_blueprint
+from actionkit.officials.import_views import blueprint as official_imports_blueprint
 from actionkit.officials.staff_views import blueprint as officials_blueprint
 from actionkit.people.audit_views import blueprint as audit_blueprint
 from actionkit.replies import answers
@@ -131,6 +132,7 @@ def create_app(config: Config) -> Flask:
         pace_blueprint,
         incoming_blueprint,
         officials_blueprint,
+        official_imports_blueprint,
         review_blueprint,
         removals_blueprint,
         sending_blueprint,

@@ -7,10 +7,11 @@ import secrets
 
 import sqlalchemy.exc
 from flask import Flask, Response, g, make_response, render_template, request
+from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from actionkit import db, logs
+from actionkit import db, logs, security
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,8 @@ def _page(error: HTTPException) -> Response:
     # Werkzeug's own sentences are for developers, and only ours are translated.
     said = error.description if isinstance(error, ActionError) else None
     title = TITLES.get(status, TITLES[500 if status >= 500 else 400])
+    if status == 413 and (most := security.largest_request()) > security.LARGEST_REQUEST:
+        said = gettext("Please send a file of at most %(n)s megabytes.", n=most // 1_000_000)
     text = said or TEXTS.get(status, TEXTS[500 if status >= 500 else 400])
     if request.path.endswith(".json"):
         response = make_response({"error": str(title), "message": str(text)}, status)

@@ -20,6 +20,7 @@ from actionkit.delivery.worker import Worker
 from actionkit.editing import drafts
 from actionkit.letters import history, out_of_use, rehearsal
 from actionkit.letters.operations import DIGEST, LETTER, queue_report
+from actionkit.officials import staging
 from actionkit.replies import answers, handling, imap, intake, maildir
 from actionkit.replies import mails as reply_mails
 from actionkit.replies.models import IncomingSource, IncomingState
@@ -366,6 +367,7 @@ def forget(_worker: Worker) -> None:
     _in_one_transaction(trends.forget_old)
     _in_one_transaction(removals.forget_abandoned)
     _in_one_transaction(drafts.forget_old)
+    _in_one_transaction(staging.forget_old)
     _delete_old_mail()
 
 

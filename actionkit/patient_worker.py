@@ -31,6 +31,11 @@ LARGEST_HEAD = 65_536
 """Bytes. gunicorn refuses a longer one, so it need not be waited for."""
 LARGEST_WAITED_FOR = 1_100_000
 """Bytes of head and body. The application takes a megabyte and says so itself; more is refused here."""
+LARGEST_UPLOAD = 50_000_000
+"""Bytes of a file that staff send, of which each view says itself how many it takes. The kernel does not hold so
+many, so a thread reads the rest when the first megabyte is there."""
+MOST_UPLOADS = 2
+"""Threads of a process that may wait for such rests: who sends one slowly holds no more of them than these."""
 MOST_WAITING = 300
 """Requests in a process, with a thread or waiting for one."""
 
@@ -86,12 +91,27 @@ def bytes_wanted(sock: socket.socket) -> int:
         return _wanted_of_chunks(head, end + 4)
     found = _CONTENT_LENGTH.search(head, 0, end + 2)
     length = found[1].lstrip(b"0") if found else b""
-    if len(length) > len(str(LARGEST_WAITED_FOR)):
+    if len(length) > len(str(LARGEST_UPLOAD)):
         return NEVER
     whole = end + 4 + int(length or b"0")
-    if whole > LARGEST_WAITED_FOR:
+    if whole > (LARGEST_UPLOAD if _is_for_staff(head) else LARGEST_WAITED_FOR):
         return NEVER
+    whole = min(whole, LARGEST_WAITED_FOR)
     return whole if _bytes_there(sock) < whole else NOW
+
+
+def _is_for_staff(head: bytes) -> bool:
+    return head.startswith(b"POST /staff/")
+
+
+def is_upload(sock: socket.socket) -> bool:
+    """Whether the request that has begun to arrive is larger than any form."""
+    try:
+        head = sock.recv(LARGEST_HEAD, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except OSError:
+        return False
+    found = _CONTENT_LENGTH.search(head, 0, head.find(b"\r\n\r\n") + 2) if _is_for_staff(head) else None
+    return found is not None and int(found[1]) > LARGEST_WAITED_FOR
 
 
 def _wanted_of_chunks(data: bytes, at: int) -> int:
@@ -127,6 +147,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         self.leaving: dict[TConn, float] = {}
         """Connections that have their last answer → how long the client may take to close."""
         self.in_hand = 0
+        self.uploads: set[TConn] = set()
+        """Those in hand of which a thread may have to wait for the rest."""
 
     def enqueue_req(self, conn: TConn) -> None:
         conn.close = partial(self._close, conn)  # gunicorn's own waits for the client, and everyone with it
@@ -164,6 +186,11 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         if self.in_hand >= MOST_WAITING:
             self._refuse(conn, BUSY)
             return
+        if is_upload(conn.sock):
+            if len(self.uploads) >= MOST_UPLOADS:
+                self._refuse(conn, BUSY)
+                return
+            self.uploads.add(conn)
         self.in_hand += 1
         super().enqueue_req(conn)
 
@@ -173,6 +200,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
 
     def finish_request(self, conn: TConn, fs: Any) -> None:
         self.in_hand -= 1
+        self.uploads.discard(conn)
         super().finish_request(conn, fs)
 
     # ------------------------------------------------------------ goodbye

@@ -14,6 +14,7 @@ from actionkit.patient_worker import NEVER, PatientWorker, bytes_wanted
 
 CHUNKED = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
 HEAD = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n"
+UPLOAD = b"POST /staff/x HTTP/1.1\r\nHost: a\r\nContent-Length: 40000000\r\n\r\n"
 
 
 @dataclass(eq=False)
@@ -47,6 +48,9 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
         (HEAD.replace(b" 5", b" 99999999") + b"\r\nabc", NEVER),
         (HEAD.replace(b" 5", b" 00000000000000000000000005") + b"\r\nabc", len(HEAD) + 32),
         (HEAD.replace(b" 5", b" -5") + b"\r\n", 0),  # gunicorn refuses it
+        (UPLOAD + b"abc", patient_worker.LARGEST_WAITED_FOR),  # the kernel holds no more of it
+        (UPLOAD.replace(b"/staff/", b"/signs/") + b"abc", NEVER),
+        (UPLOAD.replace(b"40000000", b"51000000") + b"abc", NEVER),
         (CHUNKED, len(CHUNKED) + 1),
         (CHUNKED + b"3\r\nabc\r\n", len(CHUNKED) + 9),
         (CHUNKED + b"3;x=y\r\nab", len(CHUNKED) + 10),

@@ -57,7 +57,7 @@ class Row:
 
 def officials(wanted: Wanted, campaign_ids: set[int] | None, *, number: int) -> Page[Row]:
     """A page of officials by name; `campaign_ids` are those that the member may see (None = all)."""
-    query = sa.select(Official).where(*_which(wanted, campaign_ids)).order_by(sa.func.lower(Official.name), Official.id)
+    query = sa.select(Official).where(*which(wanted, campaign_ids)).order_by(sa.func.lower(Official.name), Official.id)
     found = page_of(query, number)
     rows = [row[0] for row in found.rows]
     health = recipients.health_of([recipient_key(each.id) for each in rows])
@@ -71,33 +71,34 @@ def officials(wanted: Wanted, campaign_ids: set[int] | None, *, number: int) -> 
     return Page(shown, found.number, found.has_next)
 
 
-def _which(wanted: Wanted, campaign_ids: set[int] | None) -> list[sa.ColumnElement[bool]]:
-    which: list[sa.ColumnElement[bool]] = [
+def which(wanted: Wanted, campaign_ids: set[int] | None) -> list[sa.ColumnElement[bool]]:
+    """The conditions of a search."""
+    found: list[sa.ColumnElement[bool]] = [
         Official.retired_at.is_not(None) if wanted.state == "out" else Official.retired_at.is_(None)
     ]
     if wanted.state == "suspended":
-        which.append(
+        found.append(
             _KEY.in_(sa.select(RecipientHealth.recipient_key).where(RecipientHealth.suspended_at.is_not(None)))
         )
     if wanted.country:
-        which.append(Official.country == wanted.country.upper())
+        found.append(Official.country == wanted.country.upper())
     if wanted.campaign:
         seats = sa.select(CampaignOfficial.official_id).join(Campaign).where(Campaign.slug == wanted.campaign)
         if campaign_ids is not None:
             seats = seats.where(Campaign.id.in_(campaign_ids))
-        which.append(Official.id.in_(seats))
+        found.append(Official.id.in_(seats))
     if wanted.text:
         columns = (Official.name, Official.office, Official.organisation, Official.email, Official.slug)
         others = sa.select(OfficialAddress.official_id).where(
             OfficialAddress.email.icontains(wanted.text, autoescape=True)
         )
-        which.append(
+        found.append(
             sa.or_(
                 *(column.icontains(wanted.text, autoescape=True) for column in columns),
                 Official.id.in_(others),
             )
         )
-    return which
+    return found
 
 
 def countries_there(language: str) -> list[tuple[str, str]]:

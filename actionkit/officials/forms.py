@@ -106,12 +106,13 @@ class AddressForm(BaseForm):
 
 
 def _languages(here: str, own: str) -> list[tuple[str, str]]:
-    known = list(_language_names(here))
+    known = list(language_names(here))
     return known if own in dict(known) else [(own, languages.name_here(own)), *known]
 
 
 @cache
-def _language_names(here: str) -> tuple[tuple[str, str], ...]:
+def language_names(here: str) -> tuple[tuple[str, str], ...]:
+    """(tag, name) of every language of two letters, as a reader of `here` would look for them."""
     names: dict[str, str] = dict(Locale.parse(here, sep="-").languages)
     known = ((tag, name) for tag, name in names.items() if len(tag) == 2 and languages.is_language(tag))
     return tuple(sorted(known, key=lambda pair: pair[1].casefold()))

@@ -10,7 +10,7 @@ from actionkit.campaigns.desk import campaign_for, changeable, official_for
 from actionkit.campaigns.models import Campaign, Official
 from actionkit.campaigns.operations import all_campaigns
 from actionkit.letters import addresses, out_of_use
-from actionkit.officials import correspondence, desk, operations
+from actionkit.officials import correspondence, desk, exporting, operations
 from actionkit.officials.forms import AddressForm, NewOfficialForm, OfficialForm
 from actionkit.paging import page_number
 from actionkit.redirects import see_other
@@ -37,6 +37,7 @@ def index() -> str:
         campaigns=all_campaigns(mine),
         is_empty=desk.is_empty(),
         may_edit=rights.may(Right.EDIT),
+        may_export=rights.may(Right.EXPORT),
     )
 
 
@@ -256,3 +257,22 @@ def delete(official: str) -> Response:
         return see_other("officials.show", official=official)
     flash(gettext("The official is deleted."))
     return see_other("officials.index")
+
+
+# ---------------------------------------------------------------- as files
+
+
+@blueprint.post("/export")
+@rights.needs(Right.EXPORT)
+def export() -> Response:
+    """All officials, or those that a search finds, in the format that is read again or as Popolo."""
+    languages.choose()
+    wanted = desk.Wanted.of(request.form)
+    found = exporting.all_of(desk.which(wanted, rights.campaign_ids(Right.VIEW)))
+    is_popolo = request.form.get("format") == "popolo"
+    content = exporting.as_popolo(found) if is_popolo else exporting.as_csv(found)
+    audit.record("export-officials", "officials", officials=len(found), format="popolo" if is_popolo else "csv")
+    db.session.commit()
+    if is_popolo:
+        return exporting.as_download(content, "application/json", "officials.json")
+    return exporting.as_download(content, "text/csv", "officials.csv")

@@ -17,7 +17,7 @@ from werkzeug.exceptions import NotFound
 from actionkit import db
 from actionkit.campaigns.models import Campaign
 from actionkit.errors import ActionError
-from actionkit.officials import importing, reading, undoing
+from actionkit.officials import importing, undoing
 from actionkit.officials.importing import Plan, Stored
 from actionkit.officials.models import DECIDE_WITHIN, UNDO_WITHIN, ImportState, OfficialImport
 from actionkit.officials.reading import Choices
@@ -44,14 +44,13 @@ class AlreadyUsed(ActionError):
     code = 409
 
 
-def stage(member_id: int, file_name: str, raw: bytes, campaign: str) -> OfficialImport:
-    """Keep a file until its owner has looked at the preview. Raises `files.FileRefused`."""
-    choices = reading.guess(reading.open_sheet(raw))
+def stage(member_id: int, file_name: str, raw: bytes, choices: Choices) -> OfficialImport:
+    """Keep a file until its owner has looked at the preview."""
     staged = OfficialImport(
         staff_member_id=member_id,
         file_name=clean_line(file_name.replace("\\", "/").rpartition("/")[2])[:100],
         raw=raw,
-        choices={**choices.as_json(), "campaign": campaign},
+        choices=choices.as_json(),
     )
     db.session.add(staged)
     db.session.flush()
