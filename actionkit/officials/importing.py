@@ -16,7 +16,7 @@ from sqlalchemy.orm import selectinload
 
 from actionkit import db
 from actionkit.campaigns.models import Campaign, Official, OfficialAddress
-from actionkit.content.officials import Difference, begin, describe, differences
+from actionkit.content.officials import Difference, OfficialRecord, describe, differences
 from actionkit.letters import addresses
 from actionkit.letters.operations import set_zones, stop_where_reported
 from actionkit.officials import operations
@@ -135,6 +135,7 @@ class Stored:
 
     created: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
+    """Their slugs, as those of the created ones."""
     seated: list[int] = field(default_factory=list)
     before: dict[str, Any] = field(default_factory=dict)
     new_addresses: list[dict[str, str]] = field(default_factory=list)
@@ -154,29 +155,25 @@ class Stored:
 def store(plan: Plan, campaign: Campaign | None) -> Stored:
     """Store every line of the plan, and have the campaign write to all of them."""
     done = Stored()
-    new = [line for line in plan.lines if line.official is None]
-    made = _create(new)
+    known = {line.official.id: line for line in plan.lines if line.official is not None}
+    made = _create([line.entry.record for line in plan.of(Effect.NEW)])
     changes: dict[str, Any] = {}
-    for line in plan.of(Effect.CHANGED):
-        assert line.official is not None
-        changes[str(line.official.id)] = _change(line.official, line)
-        done.changed.append(line.official.slug)
-        for each in line.changes:
-            if each.field == "email":
-                old, new_one = addresses.domain(str(each.before)), addresses.domain(str(each.after))
-                done.new_addresses.append({"official": line.official.slug, "old": old, "new": new_one})
+    for id_, line in known.items():
+        if line.changes:
+            changes[str(id_)] = _change(line)
+            done.changed.append(line.entry.record.slug)
+            done.new_addresses += _readdressed(line)
     db.session.flush()
-    everyone = [*made, *(line.official for line in plan.lines if line.official is not None)]
-    touched = [*made, *(line.official for line in plan.of(Effect.CHANGED) if line.official is not None)]
-    set_zones(touched)
+    _hand_zones([*(id_ for id_, line in known.items() if line.changes), *_with_zone(made)])
     if campaign is not None:
-        in_order = {official.id: official for official in everyone}
-        done.seated = operations.seat(campaign, list(in_order))
-    elif any(official.wants_digest for official in touched):
+        ids = {record.slug: id_ for id_, record in made.items()}
+        in_order = [line.official.id if line.official else ids.get(line.entry.record.slug) for line in plan.lines]
+        done.seated = operations.seat(campaign, [*(id_ for id_ in in_order if id_ is not None), *made])
+    elif any(line.entry.record.wants_digest for line in known.values()):
         stop_where_reported()
-    done.created = [official.slug for official in made]
+    done.created = [record.slug for record in made.values()]
     done.before = {
-        "created": [official.id for official in made],
+        "created": list(made),
         "changed": changes,
         "seated": done.seated,
         "campaign": campaign.id if campaign else None,
@@ -184,26 +181,64 @@ def store(plan: Plan, campaign: Campaign | None) -> Stored:
     return done
 
 
-def _create(lines: list[Line]) -> list[Official]:
-    made: list[Official] = []
-    taken: set[str] = {line.entry.record.slug for line in lines}
+def _create(records: list[OfficialRecord]) -> dict[int, OfficialRecord]:
+    """New officials, in one statement for all; by their ids, with the slugs that they have now."""
+    taken = {record.slug for record in records}
     if "" in taken:
         taken |= set(db.session.scalars(sa.select(Official.slug)))
-    for line in lines:
-        record = line.entry.record
-        if not record.slug:
-            record = replace(record, slug=operations.free_slug(record.name, record.emails[0], taken))
-            taken.add(record.slug)
-        official = Official(slug=record.slug)
-        begin(official, record)
-        made.append(official)
-    db.session.add_all(made)
-    db.session.flush()
+    by_slug: dict[str, OfficialRecord] = {}
+    for given in records:
+        slug = given.slug or operations.free_slug(given.name, given.emails[0], taken)
+        taken.add(slug)
+        by_slug[slug] = replace(given, slug=slug)
+    if not by_slug:
+        return {}
+    rows = [{**_EMPTY, **record.columns, "slug": slug, "email": record.emails[0]} for slug, record in by_slug.items()]
+    stored = db.session.execute(sa.insert(Official).returning(Official.id, Official.slug), rows).all()
+    made = {row.id: by_slug[row.slug] for row in sorted(stored, key=lambda row: int(row.id))}
+    mailboxes = [
+        {"official_id": id_, "email": email, "position": position}
+        for id_, record in made.items()
+        for position, email in enumerate(record.emails, 1)
+    ]
+    db.session.execute(sa.insert(OfficialAddress), mailboxes)
     return made
 
 
-def _change(official: Official, line: Line) -> dict[str, Any]:
+_EMPTY: dict[str, Any] = {
+    **dict.fromkeys(("salutation", "office", "organisation", "country", "postal_address", "timezone"), ""),
+    "wants_digest": False,
+    "has_letters_to_move": False,
+}
+"""What a file does not say of a new official."""
+
+
+def _with_zone(made: dict[int, OfficialRecord]) -> list[int]:
+    return [id_ for id_, record in made.items() if record.timezone]
+
+
+def _hand_zones(official_ids: list[int]) -> None:
+    for some in _pieces(official_ids):
+        set_zones(db.session.scalars(sa.select(Official).where(Official.id.in_(some))))
+
+
+def _readdressed(line: Line) -> list[dict[str, str]]:
+    """The domains of an official's old and new address, for the audit trail."""
+    return [
+        {
+            "official": line.entry.record.slug or (line.official.slug if line.official else ""),
+            "old": addresses.domain(str(each.before)),
+            "new": addresses.domain(str(each.after)),
+        }
+        for each in line.changes
+        if each.field == "email"
+    ]
+
+
+def _change(line: Line) -> dict[str, Any]:
     """Change a stored official; what it was, and what it is now."""
+    official = line.official
+    assert official is not None
     was = {"email": official.email, "known": [each.email for each in official.addresses]}
     changed = [each for each in describe(official, line.entry.record) if each.field not in ("email", "other_emails")]
     return {
