@@ -13,6 +13,7 @@ from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
 from actionkit import addresses, db, doctor, freshness, jobs, logs, migrations, serve, worker_process
+from actionkit.campaigns.models import VersionCause
 from actionkit.campaigns.operations import find_campaign
 from actionkit.content import load as content_load
 from actionkit.content.fields import ContentFault
@@ -137,7 +138,7 @@ def import_officials(file: Path, slug: str, dry_run: bool, only_good: bool, lang
         faulty = plan.numbers["faulty"]
         raise Failed(f"{faulty} of {sheet.count} {NOUNS[sheet.kind]}s have faults; nothing was stored")
     if not dry_run:
-        done = importing.store(plan, find_campaign(slug))
+        done = importing.store(plan, find_campaign(slug), VersionCause.LOADED)
         audit.record("import-officials", slug, campaign=campaign_id, **done.numbers)
         db.session.commit()
         freshness.published()

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import selectinload
 
 from actionkit import db
-from actionkit.campaigns.models import Campaign, Official, OfficialAddress
+from actionkit.campaigns.models import Campaign, Official, OfficialAddress, VersionCause
 from actionkit.content.officials import Difference, OfficialRecord, describe, differences
 from actionkit.letters import addresses
 from actionkit.letters.operations import set_zones, stop_where_reported
@@ -152,7 +152,7 @@ class Stored:
         }
 
 
-def store(plan: Plan, campaign: Campaign | None) -> Stored:
+def store(plan: Plan, campaign: Campaign | None, cause: VersionCause = VersionCause.SAVED) -> Stored:
     """Store every line of the plan, and have the campaign write to all of them."""
     done = Stored()
     known = {line.official.id: line for line in plan.lines if line.official is not None}
@@ -168,7 +168,7 @@ def store(plan: Plan, campaign: Campaign | None) -> Stored:
     if campaign is not None:
         ids = {record.slug: id_ for id_, record in made.items()}
         in_order = [line.official.id if line.official else ids.get(line.entry.record.slug) for line in plan.lines]
-        done.seated = operations.seat(campaign, [*(id_ for id_ in in_order if id_ is not None), *made])
+        done.seated = operations.seat(campaign, [*(id_ for id_ in in_order if id_ is not None), *made], cause)
     elif any(line.entry.record.wants_digest for line in known.values()):
         stop_where_reported()
     done.created = [record.slug for record in made.values()]

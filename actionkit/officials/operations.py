@@ -11,9 +11,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from actionkit import db
-from actionkit.campaigns.models import Campaign, CampaignOfficial, Official
+from actionkit.campaigns.models import Campaign, CampaignOfficial, Official, VersionCause
 from actionkit.delivery.models import Outgoing, Turn
-from actionkit.letters import addresses
+from actionkit.letters import addresses, history
 from actionkit.letters.models import Report
 from actionkit.letters.operations import recipient_key, set_zones, stop_where_reported
 from actionkit.replies.models import LetterAnswer
@@ -53,10 +53,27 @@ def delete(official: Official) -> bool:
     """Delete one to whom nothing points but its seats; False where something does, and it stays."""
     if is_written_to(official.id):
         return False
-    db.session.execute(sa.delete(CampaignOfficial).where(CampaignOfficial.official_id == official.id))
+    unseat([official.id])
     db.session.delete(official)
     db.session.flush()
     return True
+
+
+def unseat(official_ids: Collection[int], campaign_id: int | None = None) -> None:
+    """Have campaigns, or one of them, no longer write to these officials. What was sent stays."""
+    ids = list(official_ids)
+    for start in range(0, len(ids), AT_ONCE):
+        which: list[sa.ColumnElement[bool]] = [CampaignOfficial.official_id.in_(ids[start : start + AT_ONCE])]
+        if campaign_id is not None:
+            which.append(CampaignOfficial.campaign_id == campaign_id)
+        seated = sa.select(CampaignOfficial.campaign_id).where(*which)
+        campaigns = db.session.scalars(sa.select(Campaign).where(Campaign.id.in_(seated))).all()
+        for campaign in campaigns:
+            history.catch_up(campaign)
+        db.rows_changed(sa.delete(CampaignOfficial).where(*which))
+        for campaign in campaigns:
+            db.session.expire(campaign, ["seats"])
+            history.record(campaign, VersionCause.SAVED)
 
 
 def is_written_to(official_id: int) -> bool:
@@ -79,7 +96,7 @@ def written_to(official_ids: Collection[int]) -> set[int]:
     return found
 
 
-def seat(campaign: Campaign, official_ids: Collection[int]) -> list[int]:
+def seat(campaign: Campaign, official_ids: Collection[int], cause: VersionCause = VersionCause.SAVED) -> list[int]:
     """Have a campaign write to these officials too, at the end of its list; those that are new there.
 
     Letters go to them from who signs from now on.
@@ -88,11 +105,13 @@ def seat(campaign: Campaign, official_ids: Collection[int]) -> list[int]:
     new = [id_ for id_ in dict.fromkeys(official_ids) if id_ not in seated]
     last = max((seat.position for seat in campaign.seats), default=0)
     if new:
+        history.catch_up(campaign)
         db.session.execute(
             sa.insert(CampaignOfficial),
             [{"campaign_id": campaign.id, "official_id": id_, "position": last + n} for n, id_ in enumerate(new, 1)],
         )
         db.session.expire(campaign, ["seats"])
+        history.record(campaign, cause)
         stop_where_reported()
     return new
 

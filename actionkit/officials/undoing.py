@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from actionkit import db
-from actionkit.campaigns.models import CampaignOfficial, Official, OfficialAddress
+from actionkit.campaigns.models import Official, OfficialAddress
 from actionkit.delivery import outbox
 from actionkit.delivery.models import Turn
 from actionkit.letters import addresses, out_of_use
@@ -50,13 +50,14 @@ def has_been_used(before: dict[str, Any], stored_at: dt.datetime) -> bool:
 def undo(before: dict[str, Any]) -> Undone:
     """Delete what was created, and put back what was changed and has not been changed since."""
     created = set(before["created"])
-    _unseat([id_ for id_ in before["seated"] if id_ not in created], before["campaign"])
+    if before["campaign"]:
+        _unseat([id_ for id_ in before["seated"] if id_ not in created], before["campaign"])
     stay = operations.written_to(created)
     ids = list(created - stay)
+    operations.unseat(ids)
     for start in range(0, len(ids), operations.AT_ONCE):
         some = ids[start : start + operations.AT_ONCE]
         for table, column in (
-            (CampaignOfficial, CampaignOfficial.official_id),
             (OfficialAddress, OfficialAddress.official_id),
             (Official, Official.id),
         ):
@@ -73,16 +74,10 @@ def undo(before: dict[str, Any]) -> Undone:
     return Undone(len(ids), retired, restored)
 
 
-def _unseat(official_ids: list[int], campaign_id: int | None) -> None:
-    if campaign_id is None:
-        return
+def _unseat(official_ids: list[int], campaign_id: int) -> None:
     for id_ in official_ids:
         outbox.cancel_to(LETTER, recipient_key(id_), group_key(campaign_id), BECAUSE)
-        db.rows_changed(
-            sa.delete(CampaignOfficial).where(
-                CampaignOfficial.campaign_id == campaign_id, CampaignOfficial.official_id == id_
-            )
-        )
+    operations.unseat(official_ids, campaign_id)
 
 
 def _restore(official: Official, change: dict[str, Any]) -> bool:

@@ -43,6 +43,13 @@ DESK = [
     f"/staff/campaigns/{ITALY}/review",
     f"/staff/campaigns/{ITALY}/review/twins",
     "/staff/review/providers",
+    "/staff/officials",
+    "/staff/officials?q=nobody",
+    "/staff/officials/new",
+    "/staff/officials/import",
+    "/staff/officials/it-water",
+    "/staff/officials/it-water/edit",
+    "/staff/officials/it-water/retire",
     "/staff/incoming",
     "/staff/incoming?state=handled",
 ]
