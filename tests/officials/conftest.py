@@ -14,7 +14,7 @@ from tests.structure.conftest import csrf_token, sign_in
 
 __all__ = ["sign_in"]
 
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+only_sqlite = pytest.mark.one_database
 Post = Callable[..., TestResponse]
 
 
