@@ -38,6 +38,7 @@ from actionkit.editing.page_views import blueprint as program_pages_blueprint
 from actionkit.editing.page_views import campaign_blueprint as campaign_news_blueprint
 from actionkit.editing.program_views import blueprint as programs_blueprint
 from actionkit.editing.version_views import blueprint as versions_blueprint
+from actionkit.exports.file_views import blueprint as files_blueprint
 from actionkit.exports.print_views import blueprint as printing_blueprint
 from actionkit.exports.views import blueprint as exports_blueprint
 from actionkit.figures import attention
@@ -126,6 +127,7 @@ def create_app(config: Config) -> Flask:
         screening_blueprint,
         lists_blueprint,
         exports_blueprint,
+        files_blueprint,
         printing_blueprint,
         desk_blueprint,
         letters_blueprint,

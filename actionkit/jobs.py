@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -18,6 +19,7 @@ from actionkit.delivery import claims, groups, pace, sending_pause, set_back
 from actionkit.delivery.renderers import Renderer
 from actionkit.delivery.worker import Worker
 from actionkit.editing import drafts
+from actionkit.exports import made_files
 from actionkit.letters import history, out_of_use, rehearsal
 from actionkit.letters.operations import DIGEST, LETTER, queue_report
 from actionkit.officials import staging
@@ -53,6 +55,8 @@ PAGES_SECONDS = 30.0
 WATCH_SECONDS = 15.0
 REMOVE_SECONDS = 1.0
 TRUSTED_AFTER_SECONDS = 3600.0
+TELL_SECONDS = 1.0
+"""Between two words about how far a file is."""
 BETWEEN_BATCHES = 0.05
 """Seconds in which others get at the database, while a job has very much to read."""
 
@@ -69,6 +73,7 @@ RHYTHM: dict[str, float] = {
     "handle_mail": 2,
     "watch": 30,
     "remove": 1,
+    "make_files": 2,
     "expire_and_remind": 600,
     "report": 300,
     "delete_unconfirmed": 3600,
@@ -265,6 +270,48 @@ def remove(worker: Worker, seconds: float = REMOVE_SECONDS) -> int:
 _removing = threading.Lock()
 
 
+def make_files(worker: Worker) -> int:
+    """Make the files that staff asked for, one after the other, and delete those that have had their day; how many."""
+    made = 0
+    if not _making.acquire(blocking=False):
+        return made  # another thread is at it
+    try:
+        while not worker.stopping.is_set():
+            db.reading()
+            if not made_files.has_work() or (claimed := _in_one_transaction(made_files.claim)) is None:
+                break
+            made += _make(claimed, worker)
+        db.reading()
+        made_files.tidy()
+        return made
+    finally:
+        _making.release()
+
+
+_making = threading.Lock()
+
+
+def _make(claimed: made_files.Claimed, worker: Worker) -> bool:
+    """Write one file; False where it was cancelled, this worker ends, or the disk is full."""
+    db.session.rollback()
+    progress, told_at = made_files.Progress(), 0.0
+    try:
+        with contextlib.closing(made_files.write(claimed)) as steps:
+            for progress in steps:
+                if worker.stopping.is_set():
+                    _in_one_transaction(partial(made_files.give_back, claimed))
+                    return False
+                if time.monotonic() - told_at > TELL_SECONDS:
+                    if not _in_one_transaction(partial(made_files.went_on, claimed, progress)):
+                        return False
+                    told_at = time.monotonic()
+    except OSError as error:
+        log.error("a file of staff's was not written", extra={"cause": type(error).__name__})
+        _in_one_transaction(partial(made_files.failed, claimed))
+        return False
+    return _in_one_transaction(partial(made_files.done, claimed, progress))
+
+
 def expire_and_remind(worker: Worker, seconds: float = PAGES_SECONDS) -> Counter[str]:
     """End what can no longer be confirmed, and remind of what still can; how many of each.
 
@@ -390,6 +437,7 @@ JOBS: dict[str, Callable[[Worker], Any]] = {
     "handle_mail": handle_mail,
     "watch": watch_signing,
     "remove": remove,
+    "make_files": make_files,
     "expire_and_remind": expire_and_remind,
     "report": report,
     "delete_unconfirmed": delete_when_sure,

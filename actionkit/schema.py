@@ -6,6 +6,7 @@ from actionkit.campaigns import models as campaigns
 from actionkit.db import Base
 from actionkit.delivery import models as delivery
 from actionkit.editing import models as editing
+from actionkit.exports import models as exports
 from actionkit.letters import models as letters
 from actionkit.officials import models as officials
 from actionkit.replies import models as replies
@@ -15,5 +16,5 @@ from actionkit.signing import models as signing
 from actionkit.staff import models as staff
 from actionkit.upkeep import models as upkeep
 
-FEATURES = (delivery, staff, campaigns, letters, screening, signing, replies, review, officials, upkeep, editing)
+FEATURES = (delivery, staff, campaigns, letters, screening, signing, replies, review, officials, exports, upkeep, editing)
 TABLES = Base.metadata.tables

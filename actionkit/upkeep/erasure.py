@@ -20,6 +20,7 @@ import sqlalchemy as sa
 
 from actionkit import db
 from actionkit.delivery import outbox
+from actionkit.exports import made_files
 from actionkit.letters.operations import LETTER
 from actionkit.replies import answers
 from actionkit.review.models import AddressTwin, Removal, RemovalState, RemovedSignature
@@ -172,6 +173,7 @@ def _empty(address: str, signatures: Sequence[Signature], until: dt.datetime) ->
     outbox.cancel(LETTER, mine, ERASED)
     outbox.forget_answers(LETTER, mine)
     answers.forget(ids)
+    made_files.forget({signature.campaign_id for signature in signatures})
     _delete(AddressTwin, AddressTwin.signature_id.in_(ids))
     _delete(ConsentWithdrawal, ConsentWithdrawal.signature_id.in_(ids))
     _change(RemovedSignature, RemovedSignature.signature_id.in_(ids), was_name_public=False)

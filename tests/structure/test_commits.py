@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[2] / "actionkit"
 WHOLE_FILES = {"cli.py", "jobs.py", "delivery/worker.py", "delivery/clerk.py"}
 """Commands, jobs, the worker and its clerk end their own transactions."""
 NAMED = {
-    "exports/views.py": {"download"},  # a GET that leaves its trace before its first byte
+    "exports/views.py": {"_leave_trace"},  # a GET that leaves its trace before its first byte, and after its last
     "people/audit_views.py": {"download"},  # the same, for the trail itself
     "serve.py": {"_first_start"},
     "staff/views.py": {"sign_out"},  # around Flask-Security's own view
