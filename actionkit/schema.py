@@ -16,5 +16,8 @@ from actionkit.signing import models as signing
 from actionkit.staff import models as staff
 from actionkit.upkeep import models as upkeep
 
-FEATURES = (delivery, staff, campaigns, letters, screening, signing, replies, review, officials, exports, upkeep, editing)
+FEATURES = (
+    *(delivery, staff, campaigns, letters, screening, signing, replies, review),
+    *(officials, exports, editing, upkeep),
+)
 TABLES = Base.metadata.tables

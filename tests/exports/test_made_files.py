@@ -26,8 +26,8 @@ from tests.structure.conftest import SignIn, csrf_token, sign_in
 __all__ = ["sign_in"]
 
 FILES = f"/staff/campaigns/{ITALY}/files"
-both = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+both = pytest.mark.usefixtures("database_url")
+only_sqlite = pytest.mark.one_database
 
 
 @pytest.fixture
