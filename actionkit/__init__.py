@@ -41,7 +41,8 @@ from actionkit.editing.version_views import blueprint as versions_blueprint
 from actionkit.exports.file_views import blueprint as files_blueprint
 from actionkit.exports.print_views import blueprint as printing_blueprint
 from actionkit.exports.views import blueprint as exports_blueprint
-from actionkit.figures import attention
+from actionkit.figures import attention, opened
+from actionkit.figures.staff_views import blueprint as figures_blueprint
 from actionkit.letters import compose
 from actionkit.letters.staff_views import blueprint as pace_blueprint
 from actionkit.officials.import_views import blueprint as official_imports_blueprint
@@ -137,6 +138,8 @@ def create_app(config: Config) -> Flask:
         official_imports_blueprint,
         review_blueprint,
         removals_blueprint,
+        figures_blueprint,
+        opened.blueprint,
         sending_blueprint,
         erase_blueprint,
         audit_blueprint,
@@ -150,6 +153,7 @@ def create_app(config: Config) -> Flask:
         app.register_blueprint(blueprint)
     turnstile.init_app(app)
     page_cache.init_app(app)
+    opened.init_app(app)
     cli.init_app(app)
     app.extensions["celery"] = celery_app.make_celery(app)
     return app

@@ -52,6 +52,9 @@ DESK = [
     "/staff/officials/it-water/retire",
     "/staff/incoming",
     "/staff/incoming?state=handled",
+    "/staff/figures?span=7",
+    "/staff/figures/compare",
+    f"/staff/campaigns/{ITALY}/overview?span=7",
 ]
 
 
