@@ -1,4 +1,4 @@
-"""`make bench`, and two longer ones: `python -m bench servers`, `python -m bench million`.
+"""`make bench`, and longer ones: `python -m bench servers`, `python -m bench million`, `python -m bench desk`.
 
 docs/performance.md says what is measured and how.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import million, rows, servers
+from bench import desk, million, rows, servers
 from bench.figures import FIGURES
 from bench.ground import prepared
 from bench.server import ROOT
@@ -35,6 +35,8 @@ def figures(only: str = "") -> int:
 def main(arguments: list[str]) -> int:
     if arguments[:1] == ["million"]:
         return million.main(arguments[1:])
+    if arguments[:1] == ["desk"]:
+        return desk.main(arguments[1:])
     if arguments[:1] == ["servers"]:
         return servers.main()
     return figures(*arguments[:1])
