@@ -71,6 +71,9 @@ COUNTS = (
     """INSERT INTO count_days (measure, campaign_id, day, value, number)
        SELECT p.measure, campaign_id, signed_at::date, '', count(*) * p.times
        FROM signatures, (VALUES ('signed', 1), ('opened', 4)) p (measure, times) GROUP BY 1, 2, 3, p.times""",
+    """INSERT INTO count_days (measure, campaign_id, day, value, number)
+       SELECT measure || '-m', campaign_id, date_trunc('month', day)::date, value, sum(number)
+       FROM count_days GROUP BY 1, 2, 3, 4""",
     """INSERT INTO campaign_counts (campaign_id, total, removed, as_of)
        SELECT campaign_id, sum(number), 0, now() FROM count_days WHERE measure = 'source' GROUP BY 1""",
 )

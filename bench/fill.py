@@ -83,11 +83,13 @@ def _count(connection: sa.Connection, originals: Originals, hour: dt.datetime, c
         " :value, :number) ON CONFLICT (measure, campaign_id, day, value)"
         " DO UPDATE SET number = count_days.number + excluded.number"
     )
+    today, month = hour.date(), hour.date().replace(day=1)
     for measure, value, number in parts:
-        connection.execute(
-            add.bindparams(sa.bindparam("day", type_=sa.Date)),
-            {"measure": measure, "campaign_id": campaign_id, "day": hour.date(), "value": value, "number": number},
-        )
+        for name, day in ((measure.value, today), (measure.by_month, month)):
+            connection.execute(
+                add.bindparams(sa.bindparam("day", type_=sa.Date)),
+                {"measure": name, "campaign_id": campaign_id, "day": day, "value": value, "number": number},
+            )
 
 
 # ---------------------------------------------------------------- copies

@@ -17,6 +17,7 @@ from actionkit.figures.spans import Span
 from actionkit.signing.models import CountBucket, CountDay, Measure, Source
 
 AN_HOUR = dt.timedelta(hours=1)
+A_DAY = dt.timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def by_day(campaign_ids: Collection[int], span: Span) -> list[Point]:
     """Confirmed signatures of each day, days without any too."""
     rows = db.session.execute(
         sa.select(CountDay.day, sa.func.sum(CountDay.number).label("n"))
-        .where(*_in(Measure.SOURCE, campaign_ids, span))
+        .where(_in(Measure.SOURCE, campaign_ids, span))
         .group_by(CountDay.day)
     )
     found = {row.day: int(row.n) for row in rows}
@@ -77,7 +78,7 @@ def parts(measure: Measure, campaign_ids: Collection[int], span: Span) -> list[P
     number = sa.func.sum(CountDay.number).label("n")
     rows = db.session.execute(
         sa.select(CountDay.value, number)
-        .where(*_in(measure, campaign_ids, span))
+        .where(_summed(measure, campaign_ids, span))
         .group_by(CountDay.value)
         .order_by(number.desc(), CountDay.value)
     )
@@ -91,7 +92,7 @@ def by_campaign(campaign_ids: Collection[int], span: Span) -> dict[int, int]:
     number = sa.func.sum(CountDay.number).label("n")
     rows = db.session.execute(
         sa.select(CountDay.campaign_id, number)
-        .where(*_in(Measure.SOURCE, campaign_ids, span))
+        .where(_summed(Measure.SOURCE, campaign_ids, span))
         .group_by(CountDay.campaign_id)
         .order_by(number.desc(), CountDay.campaign_id)
     )
@@ -111,24 +112,15 @@ class Funnel:
 
 
 def funnel(campaign_ids: Collection[int], span: Span) -> Funnel:
-    is_import = sa.and_(CountDay.measure == Measure.SOURCE, CountDay.value == Source.IMPORT)
-    measures = (Measure.OPENED, Measure.SIGNED, Measure.GONE, Measure.SOURCE)
-    rows = db.session.execute(
-        sa.select(
-            CountDay.measure,
-            sa.func.sum(CountDay.number).label("n"),
-            sa.func.sum(sa.case((is_import, CountDay.number), else_=0)).label("imported"),
-        )
-        .where(CountDay.measure.in_(measures), CountDay.campaign_id.in_(campaign_ids))
-        .where(CountDay.day.between(span.first, span.last))
-        .group_by(CountDay.measure)
-    ).all()
-    found = {row.measure: int(row.n) for row in rows}
+    def total(measure: Measure) -> int:
+        return sum(part.number for part in parts(measure, campaign_ids, span))
+
+    by_source = {part.value: part.number for part in parts(Measure.SOURCE, campaign_ids, span)}
     return Funnel(
-        opened=found.get(Measure.OPENED, 0),
-        signed=found.get(Measure.SIGNED, 0) + found.get(Measure.GONE, 0),
-        confirmed=found.get(Measure.SOURCE, 0),
-        imported=sum(int(row.imported) for row in rows),
+        opened=total(Measure.OPENED),
+        signed=total(Measure.SIGNED) + total(Measure.GONE),
+        confirmed=sum(by_source.values()),
+        imported=by_source.get(Source.IMPORT, 0),
     )
 
 
@@ -181,11 +173,28 @@ def _numbers(found: dict[dt.date, int], dates: Iterable[dt.date], *, in_all: boo
     return numbers
 
 
-def _in(measure: Measure, campaign_ids: Collection[int], span: Span) -> tuple[sa.ColumnElement[bool], ...]:
-    return (
+def _in(measure: Measure, campaign_ids: Collection[int], span: Span) -> sa.ColumnElement[bool]:
+    """The rows of each day."""
+    return sa.and_(
         CountDay.measure == measure,
         CountDay.campaign_id.in_(campaign_ids),
         CountDay.day.between(span.first, span.last),
+    )
+
+
+def _summed(measure: Measure, campaign_ids: Collection[int], span: Span) -> sa.ColumnElement[bool]:
+    """The rows that add up to the same: of whole months where there are any, and of the days around them."""
+    months = span.whole_months()
+    if months is None:
+        return _in(measure, campaign_ids, span)
+    first, last = months
+    around = sa.or_(CountDay.day.between(span.first, first - A_DAY), CountDay.day.between(last + A_DAY, span.last))
+    return sa.and_(
+        CountDay.campaign_id.in_(campaign_ids),
+        sa.or_(
+            sa.and_(CountDay.measure == measure, around),
+            sa.and_(CountDay.measure == measure.by_month, CountDay.day.between(first, last)),
+        ),
     )
 
 

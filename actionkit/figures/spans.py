@@ -38,6 +38,13 @@ class Span:
             return {} if self.name == USUAL else {"span": self.name}
         return {"first": self.first.isoformat(), "last": self.last.isoformat()}
 
+    def whole_months(self) -> tuple[dt.date, dt.date] | None:
+        """From the first day to the last of the months that lie in it wholly; None where there is none."""
+        first = self.first if self.first.day == 1 else _next_month(self.first)
+        after = _next_month(self.last)
+        last = after if (after - self.last).days == 1 else self.last.replace(day=1)
+        return (first, last - dt.timedelta(days=1)) if first < last else None
+
     def each_day(self) -> list[dt.date]:
         return [self.first + dt.timedelta(days=n) for n in range(self.days)]
 
@@ -57,6 +64,10 @@ def asked_for(query: Mapping[str, str], today: dt.date, began_on: dt.date | None
         return Span(max(min(began_on or today, today), today - dt.timedelta(days=MOST_DAYS)), today, name)
     days = int(name) if name in CHOICES else int(USUAL)
     return Span(today - dt.timedelta(days=days - 1), today, name if name in CHOICES else USUAL)
+
+
+def _next_month(day: dt.date) -> dt.date:
+    return (day.replace(day=1) + dt.timedelta(days=32)).replace(day=1)
 
 
 def _day(text: str) -> dt.date | None:

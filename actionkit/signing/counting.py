@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -128,17 +128,19 @@ def add_up(most: int = BATCH) -> int:
         removed[trace.campaign_id] += trace.removed
         buckets[trace.campaign_id, trace.hour, trace.country] += trace.delta
         if trace.language is not None:
-            for measure, value in _parts(trace.country, trace.language, trace.source):
-                days[trace.campaign_id, measure, trace.hour.date(), value] += trace.delta
+            for key in _parts(trace.hour.date(), trace.country, trace.language, trace.source):
+                days[trace.campaign_id, *key] += trace.delta
     for each in signed:
-        days[each.campaign_id, Measure.SIGNED, each.day, ""] += each.signed
-        days[each.campaign_id, Measure.GONE, each.day, ""] += each.gone
+        for key in _kept_as(Measure.SIGNED, each.day):
+            days[each.campaign_id, *key] += each.signed
+        for key in _kept_as(Measure.GONE, each.day):
+            days[each.campaign_id, *key] += each.gone
     # In one order everywhere, so that two jobs wait for each other and never in a ring.
     for key, delta in sorted(buckets.items()):
         _add_to_bucket(*key, delta)
     for (campaign_id, measure, day, value), number in sorted(days.items()):
         if number:
-            add_to_day(campaign_id, measure, day, value, number)
+            _add_to_day(campaign_id, measure, day, value, number)
     for campaign_id, delta in sorted(totals.items()):
         _add_to_total(campaign_id, delta, removed[campaign_id])
     milestones.stamp(totals)
@@ -155,12 +157,23 @@ def _take(table: type[CountTrace | SignedTrace], most: int) -> Sequence[sa.Row[*
     return rows
 
 
-def _parts(country: str, language: str, source: str) -> tuple[tuple[str, str], ...]:
-    return ((Measure.COUNTRY, country), (Measure.LANGUAGE, language), (Measure.SOURCE, source))
+def _kept_as(measure: Measure, day: dt.date, value: str = "") -> tuple[Day, Day]:
+    """Where a number of a day stands: at the day itself, and in the sum of its month."""
+    return (measure, day, value), (measure.by_month, day.replace(day=1), value)
 
 
-def add_to_day(campaign_id: int, measure: str, day: dt.date, value: str, number: int) -> None:
-    """Add to a number of a day, in the transaction at hand."""
+def _parts(day: dt.date, country: str, language: str, source: str) -> Iterator[Day]:
+    for measure, value in ((Measure.COUNTRY, country), (Measure.LANGUAGE, language), (Measure.SOURCE, source)):
+        yield from _kept_as(measure, day, value)
+
+
+def add_to_day(campaign_id: int, measure: Measure, day: dt.date, value: str, number: int) -> None:
+    """Add to a number of a day and to that of its month, in the transaction at hand."""
+    for key in _kept_as(measure, day, value):
+        _add_to_day(campaign_id, *key, number)
+
+
+def _add_to_day(campaign_id: int, measure: str, day: dt.date, value: str, number: int) -> None:
     added = db.insert(CountDay).values(campaign_id=campaign_id, measure=measure, day=day, value=value, number=number)
     db.session.execute(
         added.on_conflict_do_update(
@@ -275,7 +288,7 @@ def _repair(campaign_id: int, slug: str) -> Difference:
     for (hour, country), delta in sorted(wrong.items()):
         _add_to_bucket(campaign_id, hour, country, delta)
     for day, delta in sorted(wrong_days.items()):
-        add_to_day(campaign_id, *day, delta)
+        _add_to_day(campaign_id, *day, delta)
     if difference.is_any:  # a new count, whatever it adds
         missing_removed = difference.counted_removed - difference.stored_removed
         _add_to_total(campaign_id, difference.counted - difference.stored, missing_removed)
@@ -310,11 +323,12 @@ def _counted(moment: sa.Connection, campaign_id: int) -> tuple[Counter[Bucket], 
     for confirmed_at, country, language, source in rows:
         assert confirmed_at is not None
         counted[hour_of(confirmed_at), country] += 1
-        for measure, value in _parts(country, language, source):
-            days[measure, confirmed_at.date(), value] += 1
+        for key in _parts(confirmed_at.date(), country, language, source):
+            days[key] += 1
     sent = sa.select(Signature.signed_at).where(Signature.campaign_id == campaign_id)
     for signed_at in moment.execution_options(yield_per=5_000).scalars(sent):
-        days[Measure.SIGNED, signed_at.date(), ""] += 1
+        for key in _kept_as(Measure.SIGNED, signed_at.date()):
+            days[key] += 1
     return counted, days
 
 
@@ -333,7 +347,7 @@ def _stored_days(moment: sa.Connection, campaign_id: int) -> Counter[Day]:
     stored: Counter[Day] = Counter()
     for measure, day, value, number in moment.execute(
         sa.select(CountDay.measure, CountDay.day, CountDay.value, CountDay.number).where(
-            CountDay.campaign_id == campaign_id, CountDay.measure.not_in([Measure.OPENED, Measure.GONE])
+            CountDay.campaign_id == campaign_id, CountDay.measure.not_in(_TOLD_BY_NO_SIGNATURE)
         )
     ):
         stored[measure, day, value] += number
@@ -342,13 +356,19 @@ def _stored_days(moment: sa.Connection, campaign_id: int) -> Counter[Day]:
             CountTrace.campaign_id == campaign_id, CountTrace.language.is_not(None)
         )
     ):
-        for measure, value in _parts(country, language or "", source):
-            stored[measure, hour.date(), value] += delta
+        for key in _parts(hour.date(), country, language or "", source):
+            stored[key] += delta
     for day, signed in moment.execute(
         sa.select(SignedTrace.day, SignedTrace.signed).where(SignedTrace.campaign_id == campaign_id)
     ):
-        stored[Measure.SIGNED, day, ""] += signed
+        for key in _kept_as(Measure.SIGNED, day):
+            stored[key] += signed
     return stored
+
+
+_TOLD_BY_NO_SIGNATURE = [
+    name for measure in (Measure.OPENED, Measure.GONE) for name in (measure.value, measure.by_month)
+]
 
 
 _counted_removed = (

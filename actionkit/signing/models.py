@@ -223,9 +223,17 @@ class Measure(StrEnum):
     OPENED = "opened"
     """How often the page with the form was opened, as far as browsers said so (`figures.opened`); no value."""
 
+    @property
+    def by_month(self) -> str:
+        """The name under which the same is kept by month, so that years are summed from few rows."""
+        return f"{self}-m"
+
 
 class CountDay(Base):
-    """A number of a campaign's day (UTC). SOURCE adds up to the day's total, as COUNTRY and LANGUAGE do."""
+    """A number of a campaign's day (UTC). SOURCE adds up to the day's total, as COUNTRY and LANGUAGE do.
+
+    Under `Measure.by_month` stand the sums of whole months, each at its first day.
+    """
 
     __tablename__ = "count_days"
 

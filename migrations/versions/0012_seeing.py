@@ -66,6 +66,15 @@ def _count_what_is_there() -> None:
         sa.func.count(),
     ).group_by(sa.text("2, 3"))
     op.execute(sa.insert(count_days).from_select(COLUMNS, signed))
+    month = _month(count_days.c.day)
+    sums = sa.select(
+        count_days.c.measure + "-m",
+        count_days.c.campaign_id,
+        month,
+        count_days.c.value,
+        sa.func.sum(count_days.c.number),
+    ).group_by(count_days.c.measure, count_days.c.campaign_id, month, count_days.c.value)
+    op.execute(sa.insert(count_days).from_select(COLUMNS, sums))
 
 
 def _day(moment: sa.ColumnElement[object]) -> sa.ColumnElement[object]:
@@ -73,6 +82,13 @@ def _day(moment: sa.ColumnElement[object]) -> sa.ColumnElement[object]:
     if op.get_bind().dialect.name == "sqlite":
         return sa.func.date(moment)
     return sa.cast(sa.func.timezone("UTC", moment), sa.Date)
+
+
+def _month(day: sa.ColumnElement[object]) -> sa.ColumnElement[object]:
+    """The first day of a day's month."""
+    if op.get_bind().dialect.name == "sqlite":
+        return sa.func.date(day, sa.literal_column("'start of month'"))
+    return sa.cast(sa.func.date_trunc(sa.literal_column("'month'"), sa.cast(day, sa.TIMESTAMP)), sa.Date)
 
 
 COLUMNS = ("measure", "campaign_id", "day", "value", "number")

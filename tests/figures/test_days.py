@@ -18,7 +18,7 @@ TODAY = db.now().date()
 def numbers(site: Site) -> dict[tuple[str, str], int]:
     """Of all days together, what is not nought."""
     summed: dict[tuple[str, str], int] = {}
-    for row in site.stored(CountDay):
+    for row in site.stored(CountDay, CountDay.measure.not_like("%-m")):
         summed[row.measure, row.value] = summed.get((row.measure, row.value), 0) + row.number
     return {key: number for key, number in summed.items() if number}
 
@@ -96,5 +96,5 @@ def test_recount_repairs_days(site: Site) -> None:
         db.session.execute(sa.delete(CountDay).where(CountDay.measure == "signed"))
         db.session.commit()
     (found,) = recount(site)
-    assert (found.slug, found.wrong_buckets, found.wrong_days) == (ITALY, 0, 3)
+    assert (found.slug, found.wrong_buckets, found.wrong_days) == (ITALY, 0, 3), "the month's sums were right"
     assert numbers(site) == right

@@ -193,6 +193,29 @@ def test_days_that_a_query_asks_for(query: dict[str, str], first: str, last: str
     assert spans.asked_for({"span": "all"}, TODAY, None).days == 1
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "months"),
+    [
+        ("2026-01-01", "2026-03-31", ("2026-01-01", "2026-03-31")),
+        ("2026-01-02", "2026-03-30", ("2026-02-01", "2026-02-28")),
+        ("2025-12-31", "2026-01-31", ("2026-01-01", "2026-01-31")),
+        ("2026-01-02", "2026-02-27", None),
+        ("2026-01-31", "2026-01-31", None),
+    ],
+)
+def test_years_are_summed_from_months(site: Site, first: str, last: str, months: tuple[str, str] | None) -> None:
+    span = spans.Span(dt.date.fromisoformat(first), dt.date.fromisoformat(last))
+    whole = span.whole_months()
+    assert (whole and tuple(day.isoformat() for day in whole)) == months
+    campaign_id = site.campaign().id
+    with site.app.app_context():
+        for n in range(-3, 100):
+            counting.add_to_day(campaign_id, Measure.COUNTRY, dt.date(2026, 1, 1) + dt.timedelta(days=n), "IT", 1)
+        db.session.commit()
+        (part,) = numbers.parts(Measure.COUNTRY, [campaign_id], span)
+        assert part.number == span.days
+
+
 @pytest.mark.one_database
 def test_campaigns_are_laid_over_each_other(site: Site) -> None:
     italy, kenya = site.campaign().id, site.campaign(KENYA).id
