@@ -128,13 +128,13 @@ def add_up(most: int = BATCH) -> int:
         removed[trace.campaign_id] += trace.removed
         buckets[trace.campaign_id, trace.hour, trace.country] += trace.delta
         if trace.language is not None:
-            for key in _parts(trace.hour.date(), trace.country, trace.language, trace.source):
-                days[trace.campaign_id, *key] += trace.delta
+            for part in _parts(trace.hour.date(), trace.country, trace.language, trace.source):
+                days[trace.campaign_id, *part] += trace.delta
     for each in signed:
-        for key in _kept_as(Measure.SIGNED, each.day):
-            days[each.campaign_id, *key] += each.signed
-        for key in _kept_as(Measure.GONE, each.day):
-            days[each.campaign_id, *key] += each.gone
+        for part in _kept_as(Measure.SIGNED, each.day):
+            days[each.campaign_id, *part] += each.signed
+        for part in _kept_as(Measure.GONE, each.day):
+            days[each.campaign_id, *part] += each.gone
     # In one order everywhere, so that two jobs wait for each other and never in a ring.
     for key, delta in sorted(buckets.items()):
         _add_to_bucket(*key, delta)
