@@ -243,8 +243,8 @@ def _conflict(typed: Typed, base: Version, latest: Version) -> Response | None:
 @rights.needs(Right.EDIT)
 def arrange(slug: str) -> Response:
     """The form with a language more or less, or its officials in another order. Nothing is stored."""
-    typed = _as_typed(slug)
     db.reading()
+    typed = _as_typed(slug)
     return make_response(_page(Typed(arranged(typed.values), typed.campaign), is_arranged=True))
 
 
@@ -252,10 +252,8 @@ def arrange(slug: str) -> Response:
 @rights.needs(Right.EDIT)
 def show_preview(slug: str) -> Response:
     """The page and the letters as typed; for the script its part alone. Nothing is stored."""
+    db.reading()  # it comes with every few words: nobody who writes waits for it
     typed = _as_typed(slug)
-    db.reading()
-    for tag in typed.languages:
-        typed.texts[tag].validate()
     if "part" in request.args:
         found = preview.of(typed, request.form.get("preview_language", ""))
         return make_response(

@@ -17,8 +17,11 @@ from actionkit.signing.models import Signature
 
 
 def lock(campaign: Campaign) -> None:
-    """Let no other change of this campaign happen until this one is stored; and see those that have."""
-    db.session.execute(sa.select(Campaign.id).where(Campaign.id == campaign.id).with_for_update())
+    """Let no other change of this campaign happen until this one is stored; and see those that have.
+
+    People sign meanwhile: what points to the campaign is not locked out.
+    """
+    db.session.execute(sa.select(Campaign.id).where(Campaign.id == campaign.id).with_for_update(key_share=True))
     db.session.expire_all()
 
 
@@ -50,7 +53,7 @@ def publish(campaign: Campaign) -> bool:
     """From now on the public sees it; it can be signed from its first day on. False where it is no draft."""
     if campaign.state != CampaignState.DRAFT:
         return False
-    campaign.state = CampaignState.OPEN
+    campaign.state, campaign.archived_at = CampaignState.OPEN, None
     return _moved(campaign)
 
 
@@ -84,8 +87,8 @@ def reopen(campaign: Campaign, closes_on: dt.date | None) -> bool:
 
 
 def put_away(campaign: Campaign) -> bool:
-    """Take a closed campaign out of the desk's lists; for the public nothing changes."""
-    if campaign.phase() is not Phase.CLOSED or campaign.archived_at:
+    """Take a draft or a closed campaign out of the desk's lists; for the public nothing changes."""
+    if campaign.phase() not in (Phase.CLOSED, Phase.DRAFT) or campaign.archived_at:
         return False
     campaign.archived_at = db.now()
     return _moved(campaign)

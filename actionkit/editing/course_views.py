@@ -161,7 +161,7 @@ def put_away(slug: str, decision: str) -> Response:
     if is_done:
         audit.record(f"{decision}-campaign", slug)
     db.session.commit()
-    flash(said if is_done else gettext("Nothing was changed: only what is closed can be put away."))
+    flash(said if is_done else gettext("Nothing was changed: what is open cannot be put away."))
     return see_other("course.show", slug=slug)
 
 

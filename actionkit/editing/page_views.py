@@ -54,8 +54,8 @@ class Place:
             return url_for("campaign_news.index", slug=self.campaign.slug)
         return url_for("programs.edit", program=self.program.slug)
 
-    def find(self, key: str) -> Page:
-        return pages.find(self.kind, key, self.program, self.campaign)
+    def find(self, key: str, *, is_to_change: bool = False) -> Page:
+        return pages.find(self.kind, key, self.program, self.campaign, is_to_change=is_to_change)
 
 
 def _of_program(program: str, kind: str) -> Place:
@@ -103,7 +103,7 @@ def _edit(place: Place, key: str) -> str:
 
 def _stored(place: Place, key: str) -> Response | None:
     """Store what was sent; the page with what is wrong where it cannot be, and None where it is."""
-    page = place.find(key) if key else None
+    page = place.find(key, is_to_change=True) if key else None
     form = place.kind.form(is_new=page is None)
     is_valid = form.validate()
     if not is_valid or "preview" in request.form:
@@ -143,7 +143,7 @@ def _conflict(place: Place, form: Any, page: Page) -> Response | None:
 
 
 def _delete(place: Place, key: str) -> int:
-    page = place.find(key)
+    page = place.find(key, is_to_change=True)
     version = pages.delete(place.kind, page)
     audit.record(f"delete-{place.kind.name}", key)
     return version.id

@@ -62,8 +62,8 @@ RESOURCES = Kind(
 KINDS = {"updates": UPDATES, "stories": STORIES, "resources": RESOURCES}
 
 
-def find(kind: Kind, key: str, program: Program, campaign: Campaign | None) -> Page:
-    """A page of the program, or an update of the campaign. Raises `NotFound`."""
+def find(kind: Kind, key: str, program: Program, campaign: Campaign | None, *, is_to_change: bool = False) -> Page:
+    """A page of the program, or an update of the campaign; locked where it is to be changed. Raises `NotFound`."""
     query: sa.Select[Any]
     if kind is RESOURCES:
         query = sa.select(Resource).where(Resource.id == (whole_number(key) or 0), Resource.program_id == program.id)
@@ -73,7 +73,7 @@ def find(kind: Kind, key: str, program: Program, campaign: Campaign | None) -> P
         query = sa.select(Update).where(Update.slug == key, Update.program_id == program.id)
         if campaign:
             query = query.where(Update.campaign_id == campaign.id)
-    found: Page | None = db.session.scalar(query.with_for_update())
+    found: Page | None = db.session.scalar(query.with_for_update(key_share=True) if is_to_change else query)
     if found is None:
         raise NotFound
     return found

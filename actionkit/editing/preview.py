@@ -52,9 +52,10 @@ def of(typed: Typed, language: str) -> Preview:
     if not words.has_letter:
         preview.fault = gettext("There is no letter in this language yet.")
         return preview
-    if faults.of(words.subject.data or "", is_subject=True) or faults.of(words.template.data or ""):
+    wrong = [faults.of(words.subject.data or "", is_subject=True), faults.of(words.template.data or "")]
+    if any(wrong):
         # Nothing that was not checked is ever filled in: it might run, or grow.
-        preview.fault = gettext("The letter cannot be written yet: see what stands beside it.")
+        preview.fault = " ".join(filter(None, wrong))
         return preview
     if not readers:
         readers = [_nobody(tag)]

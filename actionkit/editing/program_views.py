@@ -112,7 +112,7 @@ def save(program: str) -> Response:
     if not is_valid or "preview" in request.form:
         db.reading()
         return make_response(_page(form, found, is_preview=is_valid), 200 if is_valid else 422)
-    db.session.execute(sa.select(Program.id).where(Program.id == found.id).with_for_update())
+    db.session.execute(sa.select(Program.id).where(Program.id == found.id).with_for_update(key_share=True))
     latest = _catch_up(found)
     base = versions.find(latest.subject, whole_number(form.base.data) or 1)
     if base is not None and base.number != latest.number:
@@ -134,7 +134,7 @@ def delete(program: str) -> Response:
     """Take an empty program away; one that has anything in it stays."""
     languages.choose()
     found = find_program(program)
-    db.session.execute(sa.select(Program.id).where(Program.id == found.id).with_for_update())
+    db.session.execute(sa.select(Program.id).where(Program.id == found.id).with_for_update(key_share=True))
     if not _is_empty(found):
         db.reading()
         flash(gettext("Nothing was deleted: the program has campaigns, updates, stories or resources."))

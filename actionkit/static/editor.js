@@ -73,7 +73,7 @@
     previewTimer = setTimeout(refresh, PREVIEW_AFTER);
     keepTimer = setTimeout(keep, KEEP_AFTER);
   });
-  form.addEventListener("submit", () => {
+  document.addEventListener("submit", () => {
     isSending = true;
   });
   addEventListener("pagehide", () => {
@@ -84,27 +84,47 @@
   });
   if (isChanged) keepTimer = setTimeout(keep, KEEP_AFTER);
 
-  // ------------------------------------------------------------ placeholders
+  // ------------------------------------------------------------ where she writes
 
+  // The preview follows: to the language of the column, and to the letters while a letter is written.
   let last = null;
   form.addEventListener("focusin", (event) => {
-    if (/-(subject|template)$/.test(event.target.id)) last = event.target;
+    const field = /^text-(.+)-([a-z]+)$/.exec(event.target.id);
+    if (!field) return;
+    const [, language, name] = field;
+    const isLetter = name === "subject" || name === "template";
+    if (isLetter) last = event.target;
+    const show = () => {
+      const panel = part.closest("aside");
+      panel.scrollTop = isLetter ? part.querySelector("[data-letters]").offsetTop - panel.offsetTop : 0;
+    };
+    if (previewLanguage.value === language) show();
+    else {
+      previewLanguage.value = language;
+      refresh().then(show);
+    }
   });
+
+  // ------------------------------------------------------------ placeholders
+
   for (const list of form.querySelectorAll("[data-into]")) {
     const template = document.getElementById(list.dataset.into);
     const subject = document.getElementById(list.dataset.into.replace(/template$/, "subject"));
-    for (const code of list.querySelectorAll("code[data-placeholder]")) {
+    list.classList.add("placeholder-buttons");
+    for (const item of list.children) {
+      const placeholder = item.querySelector("code").textContent;
       const button = document.createElement("button");
       button.type = "button";
       button.className = "quiet";
-      button.textContent = code.textContent;
+      button.title = placeholder;
+      button.textContent = item.querySelector("span").textContent;
       button.addEventListener("click", () => {
         const field = last === subject ? subject : template;
-        field.setRangeText(code.dataset.placeholder, field.selectionStart, field.selectionEnd, "end");
+        field.setRangeText(placeholder, field.selectionStart, field.selectionEnd, "end");
         field.focus();
         field.dispatchEvent(new Event("input", { bubbles: true }));
       });
-      code.replaceWith(button);
+      item.replaceChildren(button);
     }
   }
 })();

@@ -17,7 +17,7 @@ from tests.editing.conftest import Editor, form_in
 from tests.signing.site import ITALY, Site
 from tests.structure.conftest import SignIn
 
-pytestmark = pytest.mark.one_database
+pytestmark = pytest.mark.one_database("postgresql")
 
 DRAFT = "spain-draft"
 WON = "norway-won"
@@ -68,6 +68,13 @@ def test_errors_stand_in_the_way_and_warnings_want_a_yes(site: Site, admin: Edit
     assert admin.send(edit, admin.form(edit), officials="").status_code == 422, "what is open stays in order"
     admin.change(f"{course(DRAFT)}?done=publish", course(DRAFT, "unpublish"))
     assert site.client.get(f"/campaigns/{DRAFT}").status_code == 404
+
+
+def test_a_draft_is_put_away_and_taken_out_again(site: Site, admin: Editor) -> None:
+    admin.change(course(DRAFT), course(DRAFT, "archive"))
+    assert DRAFT not in admin.client.get("/staff/").text
+    admin.change(course(DRAFT), course(DRAFT, "unarchive"))
+    assert DRAFT in admin.client.get("/staff/").text
 
 
 def test_what_has_been_signed_is_never_a_draft_again(site: Site, admin: Editor) -> None:

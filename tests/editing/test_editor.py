@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import sqlalchemy as sa
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from actionkit.campaigns.models import Campaign, CampaignText, Version
 from actionkit.editing.models import Draft
@@ -251,3 +253,17 @@ def test_a_campaign_begins_as_a_draft_or_as_a_copy(site: Site, editor: Editor, o
     assert said["officials"] == ["it-water", "it-health", "it-towns"]
     assert set(said["letter"]) == {"en", "it"}
     assert site.stored(Version, sa.not_(Version.subject.startswith("campaign:")), Version.cause == "saved") == []
+
+
+@pytest.mark.one_database("postgresql")
+def test_of_editors_who_save_at_one_moment_one_is_first_and_the_others_are_warned(site: Site, sign_in: SignIn) -> None:
+    who = ((StaffRole.ADMIN,), (StaffRole.CAMPAIGNER,), (StaffRole.CAMPAIGNER, ITALY))
+    editors = [Editor(sign_in(*each)) for each in who]
+    forms = [editor.form(EDIT) for editor in editors]
+
+    def save(_client: FlaskClient, number: int) -> TestResponse:
+        return editors[number].send(EDIT, forms[number], text__en__title=f"Title {number}")
+
+    answers = sorted(answer.status_code for answer in site.at_once(save, 3))
+    assert answers == [303, 409, 409]
+    assert [version.number for version in _versions(site)] == [1, 2]

@@ -10,7 +10,7 @@ from tests.editing.conftest import Editor
 from tests.signing.site import ITALY, Site
 from tests.structure.conftest import SignIn
 
-pytestmark = pytest.mark.one_database
+pytestmark = pytest.mark.one_database("postgresql")
 
 PROGRAM = "/staff/programs/clean-water"
 NEWS = f"/staff/campaigns/{ITALY}/updates"

@@ -234,13 +234,14 @@ def _app(site: Product) -> Iterator[Flask]:
 
 
 @contextlib.contextmanager
-def world(folder: Path) -> Iterator[World]:
-    """The product with the shipped content, its web and its worker, mails in a folder; and Chromium."""
+def world(folder: Path, *, is_empty: bool = False) -> Iterator[World]:
+    """The product with the shipped content or with none, its web and its worker, mails in a folder; and Chromium."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("chromium is not installed")
     with product(folder, LETTERS_PER_OFFICIAL_PER_HOUR="0") as site:
-        site.command("content", "load", str(ROOT / "content"))
+        if not is_empty:
+            site.command("content", "load", str(ROOT / "content"))
         site.start_web(workers=1)
         site.start_worker()
         with sync_playwright() as playwright:

@@ -1,0 +1,118 @@
+"""A new user: from an empty installation to a published campaign in two languages, in the browser alone."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.journeys.browser import Visitor, world
+from tests.journeys.product import wait_until
+
+pytestmark = pytest.mark.browser
+
+TEN_MINUTES = 600
+OFFICIALS = [
+    ("Maria Rossi", "Gentile Ministra", "Minister of Water", "it", "rossi@acqua.example"),
+    ("Paolo Bianchi", "Gentile Ministro", "Minister of Health", "it", "bianchi@salute.example"),
+    ("Anna Verdi", "Gentile Presidente", "Region of Lazio", "it", "verdi@lazio.example"),
+    ("Luca Neri", "Gentile Sindaco", "Mayor of Rome", "it", "neri@roma.example"),
+    ("John Green", "Dear Commissioner", "European Commissioner", "en", "green@europe.example"),
+]
+
+
+def _add_officials(pia: Visitor) -> None:
+    for name, salutation, office, language, email in OFFICIALS:
+        page = pia.go("/staff/officials/new")
+        for field, value in (("name", name), ("salutation", salutation), ("office", office), ("email", email)):
+            page.fill(f"#{field}", value)
+        page.select_option("#language", language)
+        pia.press("Add this official")
+
+
+def test_from_nothing_to_a_published_campaign_in_under_ten_minutes(tmp_path: Path) -> None:
+    began = time.monotonic()
+    with world(tmp_path, is_empty=True) as on, on.visitor(is_staff=True) as pia:
+        link = on.site.command("staff", "add", "pia@desk.example", "--role", "admin").strip().splitlines()[-1]
+        page = pia.go(link)
+        pia.press("Sign in")
+        pia.follow("Make a program, and a campaign in it.")
+        pia.check()
+        pia.follow("Make a program")
+        page.get_by_label("Title").fill("Clean water")
+        pia.press("Make the program")
+        _add_officials(pia)
+
+        pia.go("/staff/programs")
+        pia.follow("New campaign")
+        page.fill("#title", "Protect the springs")
+        page.select_option("#country", "IT")
+        pia.press("Make the draft")
+        edit = pia.path()
+        assert edit == "/staff/campaigns/protect-the-springs/edit"
+        page.select_option("#new_language", "it")
+        pia.press("Add the language")
+        page.fill("#text-en-summary", "The springs need a law.")
+        page.fill("#text-en-body", "The springs are **drying up**.")
+        page.fill("#text-it-title", "Proteggere le sorgenti")
+        page.fill("#text-it-summary", "Le sorgenti hanno bisogno di una legge.")
+        page.fill("#text-it-body", "Le sorgenti si stanno prosciugando.")
+        preview = page.locator("#preview")
+        preview.locator("text=prosciugando").wait_for(timeout=30_000)  # it follows what is typed, in the language of the column
+        _write_letter(pia, "en", "Please protect the springs", "Please protect the springs of Italy.")
+        _write_letter(pia, "it", "Proteggete le sorgenti", "Proteggete le sorgenti d'Italia.")
+        for name, *_ in OFFICIALS:
+            page.get_by_label(name).check()
+        page.fill("#goal", "5000")
+        pia.check()
+        pia.press("Save")
+        assert [row.inner_text().split(" Mi")[0] for row in page.locator(".seats bdi").all()] == sorted(
+            name for name, *_ in OFFICIALS
+        )
+        assert "Gentile Ministra" in (preview.text_content() or "")
+
+        pia.follow("Open and close")
+        assert "Nothing speaks against it." in page.locator("main").inner_text()
+        pia.check()
+        pia.press("Publish")
+        pia.follow("Public page")
+        assert pia.path() == "/campaigns/protect-the-springs"
+        letters = pia.letters()
+        assert {letter.language for letter in letters} == {"en", "it"}
+        assert len(letters) == 5
+        taken = time.monotonic() - began
+        assert taken < TEN_MINUTES, f"{taken:.0f} s"
+
+        # What is typed is kept by itself, and does not leave with a closed window.
+        pia.go(edit)
+        page.fill("#text-en-title", "Protect all springs")
+        wait_until(lambda: "is kept for you" in page.locator("[data-status]").inner_text(), 15, "the draft")
+        pia.go(edit)
+        assert page.input_value("#text-en-title") == "Protect the springs"
+        pia.follow("Go on with it")
+        assert page.input_value("#text-en-title") == "Protect all springs"
+        pia.check()
+        pia.walk_with_tab()
+        pia.press("Save")
+        pia.follow("History")
+        pia.check()
+
+
+def _write_letter(pia: Visitor, tag: str, subject: str, body: str) -> None:
+    """With the placeholders' buttons, by keyboard."""
+    page = pia.page
+    page.fill(f"#text-{tag}-subject", subject)
+    page.focus(f"#text-{tag}-template")
+    for before, title in (
+        ("", "{{official_salutation}}"),
+        (f",\n\n{body}\n\n", "{{supporter_comment}}"),
+        ("\n\n", "{{supporter_name}}"),
+        ("\n", "{{supporter_country}}"),
+    ):
+        page.keyboard.insert_text(before)
+        button = page.locator(f'[data-into="text-{tag}-template"] button[title="{title}"]')
+        button.focus()
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.id") == f"text-{tag}-template"
+    assert page.input_value(f"#text-{tag}-template").endswith("{{supporter_name}}\n{{supporter_country}}")
