@@ -38,7 +38,6 @@ def test_from_nothing_to_a_published_campaign_in_under_ten_minutes(tmp_path: Pat
         page = pia.go(link)
         pia.press("Sign in")
         pia.follow("Make a program, and a campaign in it.")
-        pia.check()
         pia.follow("Make a program")
         page.get_by_label("Title").fill("Clean water")
         pia.press("Make the program")
@@ -92,11 +91,8 @@ def test_from_nothing_to_a_published_campaign_in_under_ten_minutes(tmp_path: Pat
         assert page.input_value("#text-en-title") == "Protect the springs"
         pia.follow("Go on with it")
         assert page.input_value("#text-en-title") == "Protect all springs"
-        pia.check()
         pia.walk_with_tab()
         pia.press("Save")
-        pia.follow("History")
-        pia.check()
 
 
 def _write_letter(pia: Visitor, tag: str, subject: str, body: str) -> None:
