@@ -96,7 +96,8 @@
     if (isLetter) last = event.target;
     const show = () => {
       const panel = part.closest("aside");
-      panel.scrollTop = isLetter ? part.querySelector("[data-letters]").offsetTop - panel.offsetTop : 0;
+      const letters = part.querySelector("[data-letters]").getBoundingClientRect().top;
+      panel.scrollTop = isLetter ? panel.scrollTop + letters - panel.getBoundingClientRect().top - 16 : 0;
     };
     if (previewLanguage.value === language) show();
     else {

@@ -58,7 +58,8 @@ def test_from_nothing_to_a_published_campaign_in_under_ten_minutes(tmp_path: Pat
         page.fill("#text-it-summary", "Le sorgenti hanno bisogno di una legge.")
         page.fill("#text-it-body", "Le sorgenti si stanno prosciugando.")
         preview = page.locator("#preview")
-        preview.locator("text=prosciugando").wait_for(timeout=30_000)  # it follows what is typed, in the language of the column
+        # The preview follows what is typed, in the language of the column.
+        preview.locator("text=prosciugando").wait_for(timeout=30_000)
         _write_letter(pia, "en", "Please protect the springs", "Please protect the springs of Italy.")
         _write_letter(pia, "it", "Proteggete le sorgenti", "Proteggete le sorgenti d'Italia.")
         for name, *_ in OFFICIALS:
