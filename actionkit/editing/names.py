@@ -42,7 +42,7 @@ FIELDS = {
     "published_on": _("Date"),
     "is_victory": _("This is a win"),
     "byline": _("Line below the title"),
-    "url": _("Address"),
+    "url": _("Web address"),
     "publisher": _("Publisher"),
 }
 

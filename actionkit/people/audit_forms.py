@@ -15,7 +15,7 @@ class TrailForm(PublicForm):
     """A form that is sent by GET: it changes nothing, so it carries no token."""
 
     since = DateField(_("From"), validators=[Optional()])
-    until = DateField(_("To"), validators=[Optional()])
+    until = DateField(_("Until"), validators=[Optional()])
     member = SelectField(_("Who"), validate_choice=False)
     action = SelectField(_("What"), validate_choice=False)
     campaign = SelectField(_("Campaign"), validate_choice=False)
