@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 MODES = ("development", "production")
+SECOND_FACTOR_FOR = ("nobody", "admins", "everyone")
 SHORTEST_SECRET = 32
 """Characters. 256 bits in hexadecimal are 64; half of that is the least we accept."""
 
@@ -90,6 +91,7 @@ class Config:
     sign_limit_sustained: Limit | None = Limit(300, 86_400)
     letters_per_official_per_hour: int = 30
     worker_senders: int = 4
+    require_second_factor: str = ""
     lease_seconds: int = 60
     page_cache_seconds: int = 5
     memory_seconds: int = 2
@@ -124,6 +126,11 @@ class Config:
     @property
     def is_production(self) -> bool:
         return self.mode == "production"
+
+    @property
+    def second_factor_for(self) -> str:
+        """Who must have a second factor behind the desk: "nobody", "admins" or "everyone"."""
+        return self.require_second_factor or ("admins" if self.is_production else "nobody")
 
     @property
     def is_sqlite(self) -> bool:
@@ -235,6 +242,12 @@ def _mode(text: str) -> str:
     return text
 
 
+def _second_factor(text: str) -> str:
+    if text not in SECOND_FACTOR_FOR:
+        raise ValueError(f"one of {', '.join(SECOND_FACTOR_FOR)} is needed, not {text!r}")
+    return text
+
+
 def _base_url(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
@@ -302,6 +315,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "instance": Path,
     "database_url": _database_url,
     "base_url": _base_url,
+    "require_second_factor": _second_factor,
     "secret_key_fallbacks": lambda text: tuple(k for k in map(str.strip, text.split(",")) if k),
     "mail_port": _whole(1, 65535),
     "mail_use_tls": _yes_no,

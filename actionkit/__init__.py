@@ -48,6 +48,7 @@ from actionkit.letters.staff_views import blueprint as pace_blueprint
 from actionkit.officials.import_views import blueprint as official_imports_blueprint
 from actionkit.officials.staff_views import blueprint as officials_blueprint
 from actionkit.people.audit_views import blueprint as audit_blueprint
+from actionkit.people.views import blueprint as people_blueprint
 from actionkit.replies import answers
 from actionkit.replies import desk as incoming_desk
 from actionkit.replies.staff_views import blueprint as incoming_blueprint
@@ -149,6 +150,7 @@ def create_app(config: Config) -> Flask:
         programs_blueprint,
         program_pages_blueprint,
         campaign_news_blueprint,
+        people_blueprint,
     ):
         app.register_blueprint(blueprint)
     turnstile.init_app(app)

@@ -30,7 +30,7 @@ from actionkit.replies.models import IncomingSource
 from actionkit.security import absolute_url
 from actionkit.signing import counting
 from actionkit.signing.models import SignatureState
-from actionkit.staff import audit
+from actionkit.staff import audit, second_factor
 from actionkit.staff import operations as staff_operations
 from actionkit.staff.models import StaffRole
 from actionkit.upkeep import backup, erasure, journal, replay
@@ -105,6 +105,18 @@ def add_staff(email: str, role: str, password_stdin: bool, slugs: tuple[str, ...
     link = absolute_url(staff_operations.new_sign_in_link(member))
     db.session.commit()
     click.echo(link)
+
+
+@staff.command("reset-second-factor")
+@click.argument("email")
+def reset_second_factor(email: str) -> None:
+    """Take a second factor away whose owner has lost everything, and end her sessions. A mail tells her."""
+    member = staff_operations.find_staff(email)
+    if member is None:
+        raise Failed(f"there is no account {email}")
+    second_factor.reset(member)
+    db.session.commit()
+    click.echo(f"{member.email} has no second factor now")
 
 
 def _beginning(file: Path) -> bytes:

@@ -32,6 +32,8 @@ from actionkit.review.alerts import STAFF_ALERT
 from actionkit.screening import limits, proof
 from actionkit.signing import allowance, counting, lifecycle, mails, reports
 from actionkit.signing.operations import CONFIRMATION
+from actionkit.staff import invitations, second_factor, signed_in
+from actionkit.staff import mails as staff_mails
 from actionkit.upkeep import erasure, replay
 from config import Config
 
@@ -47,6 +49,9 @@ RENDERERS: dict[str, Renderer] = {
     rehearsal.REHEARSAL: rehearsal.mail,
     answers.ANSWER: reply_mails.answer,
     STAFF_ALERT: review_mails.staff_alert,
+    invitations.INVITATION: staff_mails.invitation,
+    invitations.RESET: staff_mails.reset,
+    second_factor.FACTOR_RESET: staff_mails.factor_reset,
 }
 """Which feature writes which mail: here, where all features are known."""
 
@@ -415,6 +420,7 @@ def forget(_worker: Worker) -> None:
     _in_one_transaction(removals.forget_abandoned)
     _in_one_transaction(drafts.forget_old)
     _in_one_transaction(staging.forget_old)
+    _in_one_transaction(signed_in.forget_old)
     _delete_old_mail()
 
 

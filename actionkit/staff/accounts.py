@@ -1,7 +1,8 @@
 """Flask-Security, set up for the desk.
 
-What it brings is used: password hashing, sign-in, sign-out, change of password. What would open
-a second door is off: registration, mails, JSON and tokens in place of a session, its commands.
+What it brings is used: password hashing, sign-in, sign-out, change of password, codes of an app. What
+would open a second door is off: registration, mails, JSON and tokens in place of a session, its commands.
+Its pages for second factors are not used: see docs/decisions/0021-accounts.md.
 """
 
 from __future__ import annotations
@@ -15,7 +16,18 @@ from flask_limiter import Limiter
 from flask_security import RoleMixin, Security, SQLAlchemySessionUserDatastore
 
 from actionkit import db
-from actionkit.staff import csrf, current, rights, sessions, throttle, views
+from actionkit.staff import (
+    account_views,
+    csrf,
+    current,
+    factor_views,
+    passkeys,
+    rights,
+    sessions,
+    signed_in,
+    throttle,
+    views,
+)
 from actionkit.staff.forms import NewPasswordForm, SignInForm
 from actionkit.staff.models import StaffMember
 from actionkit.staff.passwords import SHORTEST, StaffPasswords
@@ -82,17 +94,26 @@ def init_app(app: Flask) -> None:
         login_form=SignInForm,
         change_password_form=NewPasswordForm,
     )
+    security.login_manager.user_loader(signed_in.load)
+    security.two_factor_plugins = views.Proven()
     # A session signs in, and nothing else: no token in a header, a query or a body, no JSON.
     security.login_manager.request_loader(lambda _request: None)
     security.want_json(lambda _request: False)
     # Flask-Login would look for a session each time any page is drawn, an error page too.
     app.template_context_processors[None].remove(flask_login.utils._user_context_processor)
     app.jinja_env.globals.update(current_user=flask_login.current_user, may=rights.may, Right=rights.Right)
+    app.jinja_env.globals.update(passkey_question=_passkey_question)
+    for blueprint in (views.blueprint, factor_views.blueprint, account_views.blueprint):
+        app.register_blueprint(blueprint)
     _wrap_views(app, throttle.make_limiter(app))
-    app.register_blueprint(views.blueprint)
     app.before_request(rights.deny_by_default)
     csrf.init_app(app)
     _keep_to_the_desk(app)
+
+
+def _passkey_question() -> str:
+    """What a page asks the browser's passkeys, as JSON; "" where the browser makes none for our name."""
+    return passkeys.options_to_sign_in() if passkeys.are_possible() else ""
 
 
 def _keep_to_the_desk(app: Flask) -> None:
@@ -138,3 +159,6 @@ def _wrap_views(app: Flask, limiter: Limiter) -> None:
     known["security.logout"] = rights.for_everyone(views.around_sign_out(known["security.logout"]))
     new_password = views.around_new_password(known["security.change_password"])
     known["security.change_password"] = rights.signed_in(throttle.few_failures(limiter, new_password))
+    for name in ("factors.answer", "factors.set_up_codes", "staff.sign_in_by_passkey"):
+        known[name] = throttle.few_failures(limiter, known[name])
+    known["staff.ask_for_reset"] = throttle.few_mails(limiter, known["staff.ask_for_reset"])

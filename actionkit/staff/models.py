@@ -129,7 +129,6 @@ class Passkey(Base):
     public_key: Mapped[bytes]
     sign_count: Mapped[int] = mapped_column(sa.BigInteger, default=0)
     """As the authenticator counted at its last use; one that counts back has been copied."""
-    transports: Mapped[list[str]] = mapped_column(sa.JSON, default=list)
     created_at: Mapped[dt.datetime] = mapped_column(default=now)
     last_used_at: Mapped[dt.datetime | None]
 

@@ -15,11 +15,21 @@ from actionkit import db
 from actionkit.addresses import AddressInvalid, normalise
 from actionkit.errors import ActionError
 from actionkit.security import Token, make_token, read_token
-from actionkit.staff import audit, passwords
-from actionkit.staff.models import Grant, SignInLink, StaffMember, StaffRole
+from actionkit.staff import audit, passwords, signed_in
+from actionkit.staff.models import Grant, LinkPurpose, SignInLink, StaffMember, StaffRole
 
-LINK_PURPOSE = "staff-sign-in"
-LINK_VALID = dt.timedelta(hours=1)
+LINK_PURPOSES = {
+    LinkPurpose.SIGN_IN: "staff-sign-in",
+    LinkPurpose.INVITATION: "staff-invitation",
+    LinkPurpose.RESET: "staff-reset",
+}
+"""What each is signed for: a link of one purpose is forged for another."""
+LINK_VALID = {
+    LinkPurpose.SIGN_IN: dt.timedelta(hours=1),
+    LinkPurpose.INVITATION: dt.timedelta(days=7),
+    LinkPurpose.RESET: dt.timedelta(hours=1),
+}
+LINK_PATHS = {LinkPurpose.SIGN_IN: "link", LinkPurpose.INVITATION: "invitation", LinkPurpose.RESET: "new-password"}
 
 
 class EmailInvalid(ActionError):
@@ -35,15 +45,21 @@ class AdminOfOneCampaign(ActionError):
 
 
 class SignInLinkUsed(ActionError):
-    """The link has signed someone in already."""
+    """The link has let someone in already."""
 
     code = 410
 
 
 class SignInLinkExpired(ActionError):
-    """The link is older than an hour, or its account is no longer active."""
+    """The link is too old, was taken back, or its account is no longer active."""
 
     code = 410
+
+
+class LastAdmin(ActionError):
+    """Without an administrator nobody could let anyone in."""
+
+    code = 409
 
 
 # ---------------------------------------------------------------- accounts
@@ -64,8 +80,8 @@ def add_staff(
     """Make an account with the role, on these campaigns or on all; or give it to the account there is.
 
     A role is added and none is taken away; an account that was deactivated is active again. The
-    same call twice changes nothing. A new password, or a new role of an account that there was,
-    ends its sessions. Raises `EmailInvalid`, `PasswordRefused` or `AdminOfOneCampaign`.
+    same call twice changes nothing. A new password ends the account's sessions; a new role holds
+    from the next request on. Raises `EmailInvalid`, `PasswordRefused` or `AdminOfOneCampaign`.
     """
     where: list[int | None] = [*campaign_ids] or [None]
     if role is StaffRole.ADMIN and where != [None]:
@@ -76,9 +92,8 @@ def add_staff(
     if member.deactivated_at is not None:
         member.deactivated_at, is_changed = None, True
     if password is not None:
-        _set_password(member, password)
+        set_password(member, password)
     if is_changed:
-        end_sessions(member)
         audit.record("add-staff", member.email, role=str(role), campaigns=[id for id in where if id is not None])
     db.session.flush()
     db.session.expire(member, ["grants"])
@@ -104,39 +119,68 @@ def _grant(member: StaffMember, role: StaffRole, campaign_id: int | None) -> boo
 
 
 def revoke(member: StaffMember, role: StaffRole, campaign_ids: Iterable[int] = ()) -> None:
-    """Take a role away, on these campaigns or the one for all; effective at the next request."""
+    """Take a role away, on these campaigns or the one for all; effective at the next request.
+
+    Raises `LastAdmin`.
+    """
     where = [*campaign_ids]
+    if role is StaffRole.ADMIN:
+        _keep_an_admin(member)
     place = Grant.campaign_id.in_(where) if where else Grant.campaign_id.is_(None)
     gone = sa.delete(Grant).where(Grant.staff_member_id == member.id, Grant.role == str(role), place)
     if db.rows_changed(gone):
-        end_sessions(member)
         audit.record("revoke", member.email, role=str(role), campaigns=where)
         db.session.flush()
         db.session.expire(member, ["grants"])
 
 
 def deactivate(member: StaffMember) -> None:
-    """Close an account: it is refused at its next request, and no link or password opens it."""
+    """Close an account: it is refused at its next request, and no link or password opens it.
+
+    Raises `LastAdmin`.
+    """
     if member.deactivated_at is None:
+        _keep_an_admin(member)
         member.deactivated_at = db.now()
-        end_sessions(member)
+        signed_in.end_all(member)
         audit.record("deactivate-staff", member.email)
         db.session.flush()
 
 
-def end_sessions(member: StaffMember) -> None:
-    """Every session of the account ends, wherever it is open."""
-    member.fs_uniquifier = db.new_public_id()
+def reactivate(member: StaffMember) -> None:
+    """Open a closed account again, with the roles, the password and the second factor that it had."""
+    if member.deactivated_at is not None:
+        member.deactivated_at = None
+        audit.record("reactivate-staff", member.email)
+        db.session.flush()
 
 
-def _set_password(member: StaffMember, password: str) -> None:
+def _keep_an_admin(leaving: StaffMember) -> None:
+    """Raise `LastAdmin` unless another administrator stays.
+
+    The rows of all administrators are locked first: of two who take each other's role at once one waits
+    here, and then sees what the other did.
+    """
+    is_admin = (Grant.role == str(StaffRole.ADMIN), Grant.campaign_id.is_(None))
+    active = sa.select(StaffMember.id).where(StaffMember.deactivated_at.is_(None))
+    everyone = sa.select(Grant.staff_member_id).where(*is_admin)
+    db.session.execute(
+        sa.select(StaffMember.id).where(StaffMember.id.in_(everyone)).order_by(StaffMember.id).with_for_update()
+    ).all()
+    admins = set(db.session.scalars(everyone.where(Grant.staff_member_id.in_(active))))
+    if admins == {leaving.id}:
+        raise LastAdmin(_("This is the last administrator. Make somebody else one first."))
+
+
+def set_password(member: StaffMember, password: str) -> None:
+    """Give the account a password and end its sessions. Raises `PasswordRefused`."""
     if found := passwords.faults(password, member.email):
         raise PasswordRefused(found[0])
     plain = current_app.extensions["security"].password_util.normalize(password)
     if member.password and verify_password(plain, member.password):
         return
     member.password = hash_password(plain)
-    end_sessions(member)
+    signed_in.end_all(member)
     audit.record("set-password", member.email)
 
 
@@ -145,38 +189,61 @@ def _set_password(member: StaffMember, password: str) -> None:
 
 def new_sign_in_link(member: StaffMember) -> str:
     """The path of a link that signs the member in once, within an hour."""
-    link = SignInLink(staff_member_id=member.id, public_id=db.new_public_id(), created_at=db.now())
+    return path_of_link(new_link(member, LinkPurpose.SIGN_IN))
+
+
+def new_link(member: StaffMember, purpose: LinkPurpose, language: str = "en") -> SignInLink:
+    """A link for the purpose; of invitations and resets only the latest works."""
+    if purpose is not LinkPurpose.SIGN_IN:
+        revoke_links(member, purpose)
+    link = SignInLink(staff_member_id=member.id, purpose=str(purpose), language=language)
+    link.public_id, link.created_at = db.new_public_id(), db.now()
     db.session.add(link)
     db.session.flush()
-    return f"/staff/link/{make_token(LINK_PURPOSE, link.public_id, link.created_at)}"
+    return link
 
 
-def look_at_link(token: str) -> StaffMember:
-    """Whom the link would sign in; changes nothing. Raises as `use_sign_in_link` does."""
-    link, member = _link_and_member(token)
+def path_of_link(link: SignInLink) -> str:
+    """The path that the link's owner opens; the same whenever it is asked for."""
+    purpose = LinkPurpose(link.purpose)
+    return f"/staff/{LINK_PATHS[purpose]}/{make_token(LINK_PURPOSES[purpose], link.public_id, link.created_at)}"
+
+
+def revoke_links(member: StaffMember, purpose: LinkPurpose) -> list[int]:
+    """Make the member's unused links of this purpose useless; their ids."""
+    unused = (SignInLink.staff_member_id == member.id, SignInLink.purpose == str(purpose))
+    revoked = sa.update(SignInLink).where(*unused, SignInLink.used_at.is_(None), SignInLink.revoked_at.is_(None))
+    return list(db.session.scalars(revoked.values(revoked_at=db.now()).returning(SignInLink.id)))
+
+
+def look_at_link(token: str, purpose: LinkPurpose = LinkPurpose.SIGN_IN) -> StaffMember:
+    """Whom the link would let in; changes nothing. Raises as `use_link` does."""
+    link, member = _link_and_member(token, purpose)
     if link.used_at is not None:
-        raise SignInLinkUsed(_("This link has been used. A sign-in link works once."))
+        raise SignInLinkUsed(_("This link has been used. It worked once."))
     return member
 
 
-def use_sign_in_link(token: str) -> StaffMember:
-    """Use the link up; the member it signs in. Of two at once one wins.
+def use_link(token: str, purpose: LinkPurpose = LinkPurpose.SIGN_IN) -> StaffMember:
+    """Use the link up; the member it lets in. Of two at once one wins.
 
     Raises `NotFound` for a forged link, `SignInLinkUsed` or `SignInLinkExpired` for a genuine one.
     """
-    link, member = _link_and_member(token)
-    won = sa.update(SignInLink).where(SignInLink.id == link.id, SignInLink.used_at.is_(None)).values(used_at=db.now())
-    if not db.rows_changed(won):
-        raise SignInLinkUsed(_("This link has been used. A sign-in link works once."))
+    link, member = _link_and_member(token, purpose)
+    unused = (SignInLink.id == link.id, SignInLink.used_at.is_(None), SignInLink.revoked_at.is_(None))
+    if not db.rows_changed(sa.update(SignInLink).where(*unused).values(used_at=db.now())):
+        raise SignInLinkUsed(_("This link has been used. It worked once."))
     return member
 
 
-def _link_and_member(token: str) -> tuple[SignInLink, StaffMember]:
-    said: Token = read_token(LINK_PURPOSE, token)
+def _link_and_member(token: str, purpose: LinkPurpose) -> tuple[SignInLink, StaffMember]:
+    said: Token = read_token(LINK_PURPOSES[purpose], token)
     link = db.session.scalar(sa.select(SignInLink).where(SignInLink.public_id == said.public_id))
     if link is None:
         raise NotFound
     member = db.session.get_one(StaffMember, link.staff_member_id)
-    if said.is_older_than(LINK_VALID, db.now()) or not member.active:
-        raise SignInLinkExpired(_("This link has expired. It was valid for an hour."))
+    if link.used_at is None and link.revoked_at is not None:
+        raise SignInLinkExpired(_("This link no longer works. There is a newer one, or it was taken back."))
+    if said.is_older_than(LINK_VALID[purpose], db.now()) or not member.active:
+        raise SignInLinkExpired(_("This link has expired. Please ask for a new one."))
     return link, member

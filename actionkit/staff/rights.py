@@ -19,7 +19,7 @@ from werkzeug.exceptions import Forbidden, NotFound, Unauthorized
 from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response
 
-from actionkit.staff import current
+from actionkit.staff import current, door
 from actionkit.staff.models import StaffRole
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,8 @@ def needs(right: Right) -> Callable[[View[P]], Callable[P, Response]]:
     """The view is for who has `right` on at least one campaign; others never reach it.
 
     A GET of who is not signed in goes to the sign-in page and from there back; another method
-    is 401. Signed in without the right: 403. The rule is left on the view as `staff_rule`.
+    is 401. Signed in without the right: 403. Who must set up a second factor first is led there.
+    The rule is left on the view as `staff_rule`.
     """
     return _rule(right)
 
@@ -97,6 +98,8 @@ def _rule(right: Right | None, *, is_everywhere: bool = False) -> Callable[[View
         def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
             if current.member() is None:
                 return _to_sign_in()
+            if right is not None and door.must_set_up():
+                return redirect(url_for("account.show"), 303)
             if right is not None and not may(right):
                 _note_refusal(right)
                 raise Forbidden

@@ -6,16 +6,11 @@ for everyone, and any cache may keep it.
 
 from __future__ import annotations
 
-import datetime as dt
-
 from flask import Flask, Request, Response
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
 from actionkit import security
-from actionkit.staff import current
-
-WORKING_DAY = dt.timedelta(hours=12)
-"""How long a session lives, counted from the sign-in."""
+from actionkit.staff import current, signed_in
 
 
 class DeskSessions(SecureCookieSessionInterface):
@@ -28,6 +23,7 @@ class DeskSessions(SecureCookieSessionInterface):
 
 def _keep_private(response: Response) -> Response:
     if current.is_desk():
+        signed_in.note_seen()
         security.keep_private(response)
         response.vary.add("Cookie")
     return response
@@ -43,7 +39,7 @@ def init_app(app: Flask) -> None:
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_PATH="/",
         SESSION_COOKIE_DOMAIN=None,
-        PERMANENT_SESSION_LIFETIME=WORKING_DAY,
+        PERMANENT_SESSION_LIFETIME=signed_in.WORKING_DAY,
     )
     app.session_interface = DeskSessions()
     app.after_request(_keep_private)

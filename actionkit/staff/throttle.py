@@ -1,4 +1,4 @@
-"""Wrong passwords are few: by account and network, and by network over all accounts.
+"""Wrong passwords, codes and passkeys are few: by account and network, and by network over all accounts.
 
 Only failures count. Nobody is locked out from another network, since each has counts of its
 own. Counts live in this process, or in Redis where the installation has one; with several
@@ -18,13 +18,14 @@ from flask import Flask, Response, current_app, make_response, render_template, 
 from flask_limiter import Limiter, RequestLimit
 
 from actionkit.security import client_address, network_of
-from actionkit.staff import current
+from actionkit.staff import current, door
 from config import Config
 
 log = logging.getLogger(__name__)
 
 PER_ACCOUNT = "5 per 5 minutes"
 PER_NETWORK = "30 per 10 minutes"
+MAILS_PER_NETWORK = "10 per hour"
 
 View = Callable[..., Any]
 
@@ -35,7 +36,7 @@ def _network() -> str:
 
 def _account_and_network() -> str:
     member = current.member()
-    account = member.email if member else request.form.get("email", "").strip().lower()
+    account = member.email if member else door.half_name() or request.form.get("email", "").strip().lower()
     return f"{_sealed(account)}/{_network()}"
 
 
@@ -61,6 +62,11 @@ def few_failures(limiter: Limiter, view: View) -> View:
     for limit, key in ((PER_NETWORK, _network), (PER_ACCOUNT, _account_and_network)):
         view = limiter.limit(limit, key_func=key, methods=["POST"], deduct_when=_is_failure)(view)
     return view
+
+
+def few_mails(limiter: Limiter, view: View) -> View:
+    """The view, which sends mail to whom it is told, answers a POST with 429 after too many."""
+    return limiter.limit(MAILS_PER_NETWORK, key_func=_network, methods=["POST"])(view)
 
 
 def _storage(config: Config) -> str:

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from jinja2 import ChoiceLoader, DictLoader, FileSystemLoader
 from werkzeug.test import TestResponse
 
-from actionkit import db, errors, languages, security
+from actionkit import assets, db, errors, languages, security
 from actionkit.campaigns import models as campaigns
 from actionkit.staff import accounts, audit, operations, rights
 from actionkit.staff.models import StaffMember, StaffRole
@@ -42,6 +42,7 @@ def build(folder: Path, **settings: str) -> Flask:
     db.init_app(app)
     security.init_app(app)
     languages.init_app(app)
+    assets.init_app(app)
     errors.init_app(app)
     accounts.init_app(app)
     _add_views(app)

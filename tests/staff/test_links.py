@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from actionkit import db
 from actionkit.security import make_token
 from actionkit.staff import operations
-from actionkit.staff.models import AuditEntry, SignInLink, StaffMember
+from actionkit.staff.models import AuditEntry, LinkPurpose, SignInLink, StaffMember, StaffRole
 from tests.staff.conftest import token
 
 Add = Callable[..., int]
@@ -81,7 +81,7 @@ def test_forged_links_are_no_pages(app: Flask, client: FlaskClient, add: Add, li
     with app.app_context():
         row = db.session.scalars(sa.select(SignInLink)).one()
         other_purpose = make_token("confirm", row.public_id, row.created_at)
-        unknown = make_token(operations.LINK_PURPOSE, "0" * 32, db.now())
+        unknown = make_token(operations.LINK_PURPOSES[LinkPurpose.SIGN_IN], "0" * 32, db.now())
     fresh = token(client.get("/staff/sign-in"))
     last = "A" if path[-2] != "A" else "B"
     for forged in (path[:-2] + last + path[-1], path[:-1], f"/staff/link/{other_purpose}", f"/staff/link/{unknown}"):
@@ -92,7 +92,7 @@ def test_forged_links_are_no_pages(app: Flask, client: FlaskClient, add: Add, li
 
 
 def test_a_link_of_a_closed_account_is_over(app: Flask, client: FlaskClient, add: Add, link: Link) -> None:
-    member_id = add()
+    member_id = add(role=StaffRole.VIEWER)
     path = link(member_id)
     with app.app_context():
         operations.deactivate(db.session.get_one(StaffMember, member_id))

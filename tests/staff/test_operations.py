@@ -40,13 +40,24 @@ def test_the_role_for_all_campaigns_is_there_once(app: Flask) -> None:
         assert db.session.scalar(sa.select(sa.func.count(StaffMember.id))) == 0  # never commits
 
 
-def test_a_new_role_is_added_and_ends_sessions(app: Flask) -> None:
+def test_a_new_role_is_added(app: Flask) -> None:
     with app.app_context():
         member = operations.add_staff("ann@example.org", StaffRole.VIEWER)
-        session_key = member.fs_uniquifier
         operations.add_staff("ann@example.org", StaffRole.CAMPAIGNER, campaign_ids=[1])
         assert {grant.role for grant in member.grants} == {"viewer", "campaigner"}
-        assert member.fs_uniquifier != session_key
+
+
+def test_the_last_administrator_stays(app: Flask) -> None:
+    with app.app_context():
+        ann = operations.add_staff("ann@example.org", StaffRole.ADMIN)
+        ben = operations.add_staff("ben@example.org", StaffRole.ADMIN)
+        operations.deactivate(ben)
+        for leave in (operations.deactivate, lambda member: operations.revoke(member, StaffRole.ADMIN)):
+            with pytest.raises(operations.LastAdmin):
+                leave(ann)
+        operations.reactivate(ben)
+        operations.revoke(ann, StaffRole.ADMIN)
+        assert ann.grants == []
 
 
 def test_adding_opens_a_closed_account(app: Flask) -> None:

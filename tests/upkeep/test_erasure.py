@@ -279,7 +279,8 @@ def test_staff_count_first_and_then_erase(site: Site, sign_in: SignIn) -> None:
 def restored(site: Site) -> Site:
     """The site with its rows from before she was erased, and the journal as it is."""
     signed_everywhere(site)
-    tables = list(TABLES.values())
+    # The audit trail goes on: the database would refuse to empty it.
+    tables = [table for table in TABLES.values() if not table.name.startswith("audit_")]
     with site.app.app_context():
         rows = {t.name: [dict(r) for r in db.session.execute(sa.select(t)).mappings()] for t in tables}
         db.session.rollback()
