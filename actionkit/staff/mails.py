@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import render_template
 from flask_babel import force_locale
@@ -61,7 +62,7 @@ def _address(link: SignInLink) -> str:
 
 def _mail(template: str, member: StaffMember, language: str, **values: Any) -> Mail:
     with force_locale(languages.interface_locale(language)):
-        site = absolute_url("/")
+        site = urlsplit(absolute_url("/")).netloc
         rendered = render_template(template, member=member, site=site, **values)
     subject, _break, text = rendered.strip().partition("\n")
     return Mail(
