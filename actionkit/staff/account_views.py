@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Blueprint, flash, render_template, session, url_for
 from flask_babel import gettext
-from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from actionkit import db, languages
@@ -58,9 +57,8 @@ def sign_in_again() -> Response:
 def end_session(public_id: str) -> Response:
     member = current.member()
     assert member is not None
-    if not signed_in.end(member, public_id):
-        raise NotFound
-    audit.record("end-session", member.email)
+    if signed_in.end(member, public_id):
+        audit.record("end-session", member.email)
     db.session.commit()
     flash(gettext("That browser is signed out."))
     return see_other("account.show")

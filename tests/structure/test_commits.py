@@ -16,7 +16,8 @@ NAMED = {
     "exports/views.py": {"_leave_trace"},  # a GET that leaves its trace before its first byte, and after its last
     "people/audit_views.py": {"download"},  # the same, for the trail itself
     "serve.py": {"_first_start"},
-    "staff/views.py": {"sign_out"},  # around Flask-Security's own view
+    # around Flask-Security's own views, and one end of two POST views
+    "staff/views.py": {"sign_in", "sign_out", "_choose_password"},
 }
 """Functions that may, though they are no POST view."""
 

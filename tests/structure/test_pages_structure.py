@@ -35,6 +35,13 @@ TRANSLATED = [f"{path}{'&' if '?' in path else '?'}lang={lang}" for path in PUBL
 DESK = [
     "/staff/",
     "/staff/password",
+    "/staff/account",
+    "/staff/account/again",
+    "/staff/account/codes",
+    "/staff/account/passkeys",
+    "/staff/people",
+    "/staff/people/1",
+    "/staff/audit",
     f"/staff/campaigns/{ITALY}/signatures",
     f"/staff/campaigns/{ITALY}/signatures?state=held&q=x",
     f"/staff/campaigns/{ITALY}/letters",
