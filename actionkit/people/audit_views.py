@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import sqlalchemy as sa
 from flask import Blueprint, Response, render_template, request
 from flask_babel import gettext
 from werkzeug.exceptions import BadRequest
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]
 
 from actionkit import db, languages
 from actionkit.campaigns.operations import all_campaigns
@@ -76,13 +77,16 @@ def _form() -> tuple[TrailForm, bool]:
         ((action, str(said)) for action, said in words.ACTIONS.items() if sees_all or _is_of_campaigns(action)),
         key=lambda choice: choice[1].casefold(),
     )
-    anything = ("", gettext("all"))
-    form.action.choices = [anything, *known]
-    form.campaign.choices = [anything, *((each.slug, each.text_in(each.language).title) for each in campaigns)]
+    form.action.choices = _choices(known)
+    form.campaign.choices = _choices((each.slug, each.text_in(each.language).title) for each in campaigns)
     members = db.session.execute(sa.select(StaffMember.id, StaffMember.email).order_by(StaffMember.email)).all()
-    server = (str(trail.SERVER), gettext("the server"))
-    form.member.choices = [anything, *((str(row.id), row.email) for row in members), server] if sees_all else [anything]
+    everybody = [*((str(row.id), row.email) for row in members), (str(trail.SERVER), gettext("the server"))]
+    form.member.choices = _choices(everybody if sees_all else ())
     return form, sees_all
+
+
+def _choices(known: Iterable[tuple[str, str]]) -> list[SelectChoice]:
+    return [SelectChoice(value, label) for value, label in (("", gettext("all")), *known)]
 
 
 def _is_of_campaigns(action: str) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask_babel import lazy_gettext as _
 from wtforms import RadioField, SelectMultipleField, ValidationError
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from actionkit.campaigns.models import Campaign
@@ -27,7 +28,11 @@ ROLE_NAMES = {
 class RoleForm(BaseForm):
     """A role, for all campaigns or for some."""
 
-    role = RadioField(_("Role"), choices=[*ROLES.items()], default=str(StaffRole.VIEWER))
+    role = RadioField(
+        _("Role"),
+        choices=[SelectChoice(str(role), label) for role, label in ROLES.items()],
+        default=str(StaffRole.VIEWER),
+    )
     campaigns = SelectMultipleField(
         _("Only for these campaigns"),
         coerce=int,
@@ -37,7 +42,7 @@ class RoleForm(BaseForm):
 
     def __init__(self, campaigns: list[Campaign], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.campaigns.choices = [(each.id, each.text_in(each.language).title) for each in campaigns]
+        self.campaigns.choices = [SelectChoice(each.id, each.text_in(each.language).title) for each in campaigns]
 
     def validate_campaigns(self, field: SelectMultipleField) -> None:
         if field.data and self.role.data == StaffRole.ADMIN:

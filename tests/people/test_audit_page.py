@@ -26,7 +26,7 @@ __all__ = ["sign_in", "site"]
 PACKAGE = Path(__file__).parents[2] / "actionkit"
 INDIA = "india-water"
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = pytest.mark.one_database
 
 
 def record(site: Site, *entries: tuple[str, str, dict[str, object]]) -> None:
@@ -97,7 +97,7 @@ def recorded_in_the_code() -> set[str]:
     return found
 
 
-def test_every_action_of_the_code_has_words(database_url: str) -> None:
+def test_every_action_of_the_code_has_words() -> None:
     assert len(recorded_in_the_code()) > 30
     assert recorded_in_the_code() - set(words.ACTIONS) == set(), "give it words in people/words.py"
     assert set(words.ACTIONS) >= words.NOT_OF_A_CAMPAIGN
