@@ -43,6 +43,7 @@ from actionkit.exports.print_views import blueprint as printing_blueprint
 from actionkit.exports.views import blueprint as exports_blueprint
 from actionkit.figures import attention, opened
 from actionkit.figures.staff_views import blueprint as figures_blueprint
+from actionkit.imports.staff_views import blueprint as imports_blueprint
 from actionkit.letters import compose
 from actionkit.letters.staff_views import blueprint as pace_blueprint
 from actionkit.officials.import_views import blueprint as official_imports_blueprint
@@ -130,6 +131,7 @@ def create_app(config: Config) -> Flask:
         lists_blueprint,
         exports_blueprint,
         files_blueprint,
+        imports_blueprint,
         printing_blueprint,
         desk_blueprint,
         letters_blueprint,

@@ -28,7 +28,7 @@ SHORTEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 2, 60
 """A tick that no thread took within half of its job's rhythm, but at least and at most so long, is dropped."""
 GRACE_SECONDS = 25.0
 """How long a letter in flight may take after SIGTERM; then its connection is cut."""
-SPARE_THREADS = 6
+SPARE_THREADS = 7
 """For all other jobs: those that take their time must not keep the count waiting."""
 RARE_SECONDS = 2
 """A job with a longer rhythm also runs when a worker starts: one that is restarted often must not miss it."""

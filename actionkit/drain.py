@@ -44,6 +44,7 @@ def do_what_is_due(app: Flask) -> Counter[str]:
     totals.update({f"incoming {state}": n for state, n in jobs.handle_mail(worker).items()})
     jobs.watch_signing(worker, math.inf)
     jobs.remove(worker, math.inf)
+    jobs.import_signatures(worker)
     jobs.make_files(worker)
     totals.update(jobs.expire_and_remind(worker, math.inf))
     worker.keep_leases(app)

@@ -20,6 +20,7 @@ from actionkit.delivery.renderers import Renderer
 from actionkit.delivery.worker import Worker
 from actionkit.editing import drafts
 from actionkit.exports import made_files
+from actionkit.imports import importing
 from actionkit.letters import history, out_of_use, rehearsal
 from actionkit.letters.operations import DIGEST, LETTER, queue_report
 from actionkit.officials import staging
@@ -62,6 +63,7 @@ REMOVE_SECONDS = 1.0
 TRUSTED_AFTER_SECONDS = 3600.0
 TELL_SECONDS = 1.0
 """Between two words about how far a file is."""
+BETWEEN_IMPORTS = 0.005
 BETWEEN_BATCHES = 0.05
 """Seconds in which others get at the database, while a job has very much to read."""
 
@@ -79,6 +81,7 @@ RHYTHM: dict[str, float] = {
     "watch": 30,
     "remove": 1,
     "make_files": 2,
+    "import_signatures": 1,
     "expire_and_remind": 600,
     "report": 300,
     "delete_unconfirmed": 3600,
@@ -317,6 +320,32 @@ def _make(claimed: made_files.Claimed, worker: Worker) -> bool:
     return _in_one_transaction(partial(made_files.done, claimed, progress))
 
 
+def import_signatures(worker: Worker) -> int:
+    """Check, store, or take back what staff's files of signatures hold, a batch in each transaction; how many."""
+    done = 0
+    if not _importing.acquire(blocking=False):
+        return done  # another thread is at it
+    try:
+        is_last = False
+        while not is_last and not worker.stopping.is_set():
+            is_last = True
+            db.reading()
+            for batch in importing.batches():
+                db.session.rollback()
+                if not _in_one_transaction(partial(importing.work_off, batch)):
+                    break
+                db.reading()
+                done, is_last = done + 1, False
+                if worker.stopping.wait(BETWEEN_IMPORTS):
+                    break
+        return done
+    finally:
+        _importing.release()
+
+
+_importing = threading.Lock()
+
+
 def expire_and_remind(worker: Worker, seconds: float = PAGES_SECONDS) -> Counter[str]:
     """End what can no longer be confirmed, and remind of what still can; how many of each.
 
@@ -418,6 +447,7 @@ def forget(_worker: Worker) -> None:
     _in_one_transaction(allowance.forget_old)
     _in_one_transaction(trends.forget_old)
     _in_one_transaction(removals.forget_abandoned)
+    _in_one_transaction(importing.forget_old)
     _in_one_transaction(drafts.forget_old)
     _in_one_transaction(staging.forget_old)
     _in_one_transaction(signed_in.forget_old)
@@ -444,6 +474,7 @@ JOBS: dict[str, Callable[[Worker], Any]] = {
     "watch": watch_signing,
     "remove": remove,
     "make_files": make_files,
+    "import_signatures": import_signatures,
     "expire_and_remind": expire_and_remind,
     "report": report,
     "delete_unconfirmed": delete_when_sure,

@@ -7,6 +7,7 @@ from actionkit.db import Base
 from actionkit.delivery import models as delivery
 from actionkit.editing import models as editing
 from actionkit.exports import models as exports
+from actionkit.imports import models as imports
 from actionkit.letters import models as letters
 from actionkit.officials import models as officials
 from actionkit.replies import models as replies
@@ -18,6 +19,6 @@ from actionkit.upkeep import models as upkeep
 
 FEATURES = (
     *(delivery, staff, campaigns, letters, screening, signing, replies, review),
-    *(officials, exports, editing, upkeep),
+    *(officials, exports, imports, editing, upkeep),
 )
 TABLES = Base.metadata.tables

@@ -130,6 +130,13 @@ def forget(kinds: Iterable[str], subjects: Subjects) -> None:
     db.rows_changed(sa.delete(Outgoing).where(Outgoing.kind.in_(kinds), Outgoing.subject_id.in_(subjects)))
 
 
+def left(kind: str, subjects: Iterable[int]) -> set[int]:
+    """Of these subjects, those of whose mails one has left, or may have."""
+    gone = Outgoing.state.not_in([State.QUEUED, State.HELD, State.FROZEN, State.CANCELLED])
+    mine = sa.select(Outgoing.subject_id).where(Outgoing.kind == kind, Outgoing.subject_id.in_(list(subjects)), gone)
+    return set(db.session.scalars(mine))
+
+
 def forget_answers(kind: str, subjects: Subjects) -> None:
     """Forget what mail servers said to the mails of this kind and these subjects: they may quote a person."""
     mine = sa.select(Outgoing.id).where(Outgoing.kind == kind, Outgoing.subject_id.in_(subjects))

@@ -36,6 +36,9 @@ CONFIRMATION = "confirmation"
 
 REFUSED_BY_OWNER = gettext_noop("refused by the owner of the address")
 
+NOT_COUNTED = gettext_noop("imported without a basis to count it")
+"""Why such a signature is held. Its owner is never asked by mail: staff said that they may not."""
+
 CONFIRM_WITHIN = dt.timedelta(days=7)
 BETWEEN_MAILS = dt.timedelta(minutes=10)
 
@@ -376,7 +379,7 @@ def release(signature: Signature) -> bool:
     moved = db.rows_changed(
         sa.update(Signature)
         .where(Signature.id == signature.id, Signature.state == SignatureState.HELD)
-        .where(Signature.confirmed_at.is_(None))
+        .where(Signature.confirmed_at.is_(None), Signature.state_reason != NOT_COUNTED)
         .values(state=SignatureState.PENDING, state_reason="")
     )
     if moved and may_mail(signature.id, signature.canonical_email, db.now()):

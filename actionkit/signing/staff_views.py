@@ -63,6 +63,7 @@ def signatures(slug: str) -> str:
         held=search.held_by_reason(campaign.id) if wanted.state == SignatureState.HELD else None,
         states=operations.STATE_NAMES,
         reason_name=search.reason_name,
+        NOT_COUNTED=operations.NOT_COUNTED,
         total=counting.current(campaign.id).total,
         can_export=rights.may(Right.EXPORT, campaign.id),
         can_act=rights.may(Right.ACT, campaign.id),

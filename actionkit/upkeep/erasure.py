@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from actionkit import db
 from actionkit.delivery import outbox
 from actionkit.exports import made_files
+from actionkit.imports import importing
 from actionkit.letters.operations import LETTER
 from actionkit.replies import answers
 from actionkit.review.models import AddressTwin, Removal, RemovalState, RemovedSignature
@@ -173,6 +174,7 @@ def _empty(address: str, signatures: Sequence[Signature], until: dt.datetime) ->
     outbox.cancel(LETTER, mine, ERASED)
     outbox.forget_answers(LETTER, mine)
     answers.forget(ids)
+    importing.forget()
     made_files.forget({signature.campaign_id for signature in signatures})
     _delete(AddressTwin, AddressTwin.signature_id.in_(ids))
     _delete(ConsentWithdrawal, ConsentWithdrawal.signature_id.in_(ids))

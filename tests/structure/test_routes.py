@@ -22,6 +22,7 @@ from actionkit.delivery.models import Outgoing
 from actionkit.exports import made_files
 from actionkit.exports.models import Contents
 from actionkit.exports.wanted import Wanted
+from actionkit.imports import importing
 from actionkit.replies import intake
 from actionkit.replies.models import IncomingMail, IncomingSource
 from actionkit.review import removals
@@ -146,6 +147,8 @@ class Desk:
             ids["public_id"] = ids[f"signature {slug}"]
         elif "removals/" in rule.rule:
             ids["public_id"] = ids[f"removal {slug}"]
+        elif "<slug>/imports/" in rule.rule:
+            ids["public_id"] = ids[f"import {slug}"]
         elif OWNED in rule.rule:
             ids["public_id"] = ids[f"file {slug}"]
         elif "incoming/" in rule.rule:
@@ -182,6 +185,8 @@ def desk(site: Site) -> Desk:
             file = made_files.add(campaign_id, Contents.SIGNATURES, Wanted(), None)
             assert file is not None
             ids[f"file {slug}"] = file.public_id
+            paper = importing.upload(site.campaign(slug), "paper.csv", b"name,email\nAnn,a@example.org\n", None)
+            ids[f"import {slug}"] = paper.public_id
             db.session.commit()
     with site.app.app_context():
         intake.store(b"From: somebody@example.org\r\n\r\nHello.\r\n", IncomingSource.PIPE)

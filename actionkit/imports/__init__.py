@@ -1,0 +1,1 @@
+"""Signatures that come in as files: from paper, or from another tool."""
