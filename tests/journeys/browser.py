@@ -41,8 +41,7 @@ FOCUSED = """() => {
         name: `${it.tagName.toLowerCase()}#${it.id} ${it.textContent.trim().slice(0, 40)}`,
         id: it.id,
         is_body: it === document.body,
-        // Without :focus it is on a part that the browser puts inside, such as the calendar of a date, which has its own.
-        is_outlined: !it.matches(":focus") || (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2),
+        is_outlined: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
         is_in_view: on_top,
     };
 }"""
