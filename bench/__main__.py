@@ -1,4 +1,4 @@
-"""`make bench`, and longer ones: `python -m bench servers`, `python -m bench million`, `python -m bench desk`.
+"""`make bench`, and longer ones: `python -m bench servers`, `million`, `desk`, `scale`.
 
 docs/performance.md says what is measured and how.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import desk, million, rows, servers
+from bench import desk, million, rows, scale, servers
 from bench.figures import FIGURES
 from bench.ground import prepared
 from bench.server import ROOT
@@ -37,6 +37,8 @@ def main(arguments: list[str]) -> int:
         return million.main(arguments[1:])
     if arguments[:1] == ["desk"]:
         return desk.main(arguments[1:])
+    if arguments[:1] == ["scale"]:
+        return scale.main(arguments[1:])
     if arguments[:1] == ["servers"]:
         return servers.main()
     return figures(*arguments[:1])

@@ -34,6 +34,7 @@ from bench.rows import Row
 from bench.server import ROOT, cpu_seconds, mail_sink, memory_mb, working
 
 LETTERS = int(os.environ.get("BENCH_LETTERS", "10_000"))
+"""That wait, where a figure names no other number."""
 SENDERS = tuple(int(n) for n in os.environ.get("BENCH_SENDERS", "1,2,4").split(","))
 LOOK_SECONDS = 0.5
 LONGEST_SECONDS = 600.0
@@ -47,14 +48,15 @@ class Line:
     officials: int
     per_hour: int = 0
     """The pace of each official; 0 = none."""
+    letters: int = LETTERS
 
     def waiting(self, name: str, kind: Kind, ground: Ground) -> Installation:
-        """An installation with `LETTERS` of them, confirmed and queued by the product."""
+        """An installation with so many of them, confirmed and queued by the product."""
         content = campaigns.write(ground.folder / f"{name}-content", 1, letters=True, officials=self.officials)
         place = ground.installation(name, kind, content).with_settings(
             LETTERS_PER_OFFICIAL_PER_HOUR=str(self.per_hour), MAIL_DEFAULT_SENDER="Us <us@example.org>"
         )
-        signatures = LETTERS // self.officials
+        signatures = self.letters // self.officials
         fill(place, signatures, campaigns.slug(0))
         with place.application():
             campaign = find_campaign(campaigns.slug(0))

@@ -81,6 +81,7 @@ class Sink:
     received: list[Received] = field(default_factory=list)
     connections: int = 0
     port: int = 0
+    address: str = "127.0.0.1"
     lock: threading.Lock = field(default_factory=threading.Lock)
     _server: socketserver.ThreadingTCPServer | None = None
     _open: set[socket.socket] = field(default_factory=set)
@@ -129,7 +130,7 @@ class Sink:
             allow_reuse_address = True
             daemon_threads = True
 
-        self._server = Server(("127.0.0.1", port), Handler)
+        self._server = Server((self.address, port), Handler)
         self.port = self._server.server_address[1]
         serve = partial(self._server.serve_forever, poll_interval=0.05)
         threading.Thread(target=serve, daemon=True).start()

@@ -1,9 +1,9 @@
 """Whether the relay is worth trying: a circuit breaker that all workers share.
 
 Five faults in a row, or one answer that says that we are set up wrongly (5xx), shut it: nobody
-tries for 30 s, then one sender does, then all or nobody. Pauses double, to 90 s in the first hour
-and to 5 minutes later: so an outage of ten minutes costs some 15 tries in the whole installation,
-and its end is noticed within two minutes.
+tries for 30 s, then one sender does, then all or nobody. Pauses double, to 90 s in the first ten
+minutes and to 5 minutes later: so an outage of ten minutes costs some 15 tries in the whole
+installation and its end is noticed within two minutes; one of an hour costs some 25.
 
 Kept in the database, in a row that is there only while there is trouble: so it counts for any
 number of workers, and outlives their restart.
@@ -26,7 +26,7 @@ FAULTS_UNTIL_SHUT = 5
 FIRST_PAUSE = dt.timedelta(seconds=30)
 LONGEST_PAUSE = dt.timedelta(seconds=90)
 LONGEST_PAUSE_LATER = dt.timedelta(minutes=5)
-LATER = dt.timedelta(hours=1)
+LATER = dt.timedelta(minutes=10)
 """From so long an outage on, pauses grow to the later limit."""
 NOTHING_TO_TRY = dt.timedelta(seconds=5)
 """When to look again, where the one who was to find out had no mail to try with."""

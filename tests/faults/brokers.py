@@ -19,6 +19,7 @@ from tests.journeys.product import free_port, in_threads, wait_until
 
 WHERE = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/lib/rabbitmq/bin"
 TELLING = ("--loglevel", "info")
+ERLANG = ("-noinput", "-kernel inet_dist_use_interface {127,0,0,1}", "-rabbit loopback_users []")
 BACK_SECONDS = 60
 """Within which all due letters go, once an emptied broker is back."""
 MORE = 1.5
@@ -37,8 +38,9 @@ class Broker(ABC):
 
     url: str
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, address: str = "127.0.0.1") -> None:
         self.folder = folder
+        self.address = address
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -57,7 +59,7 @@ class Broker(ABC):
 
     def _is_open(self) -> bool:
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+            return probe.connect_ex((self.address, self.port)) == 0
 
     def kill(self) -> None:
         if self._process is not None:
@@ -106,8 +108,8 @@ class Redis(Broker):
 class RabbitMQ(Broker):
     """With a name server (epmd) of its own, so that it knows nothing of the machine's."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, address: str = "127.0.0.1") -> None:
+        super().__init__(folder, address)
         self._names_port = free_port()
         self._names: subprocess.Popen[bytes] | None = None
 
@@ -122,9 +124,9 @@ class RabbitMQ(Broker):
             "/usr/lib/rabbitmq/bin/rabbitmq-server",
             ERL_EPMD_PORT=str(self._names_port),
             RABBITMQ_ALLOW_INPUT="1",  # the script becomes the server, which so can be killed
-            RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-noinput -kernel inet_dist_use_interface {127,0,0,1}",
+            RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=" ".join(ERLANG),
             RABBITMQ_NODENAME="faults@localhost",
-            RABBITMQ_NODE_IP_ADDRESS="127.0.0.1",
+            RABBITMQ_NODE_IP_ADDRESS=self.address,
             RABBITMQ_NODE_PORT=str(self.port),
             RABBITMQ_DIST_PORT=str(free_port()),
             RABBITMQ_MNESIA_DIR=str(self.folder / "data"),
