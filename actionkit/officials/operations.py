@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.orm import selectinload
 
 from actionkit import db
 from actionkit.campaigns.models import Campaign, CampaignOfficial, Official, VersionCause
@@ -66,14 +67,19 @@ def unseat(official_ids: Collection[int], campaign_id: int | None = None) -> Non
         which: list[sa.ColumnElement[bool]] = [CampaignOfficial.official_id.in_(ids[start : start + AT_ONCE])]
         if campaign_id is not None:
             which.append(CampaignOfficial.campaign_id == campaign_id)
-        seated = sa.select(CampaignOfficial.campaign_id).where(*which)
-        campaigns = db.session.scalars(sa.select(Campaign).where(Campaign.id.in_(seated))).all()
-        for campaign in campaigns:
+        campaign_ids = db.session.scalars(sa.select(CampaignOfficial.campaign_id).where(*which).distinct()).all()
+        for campaign in _with_seats(campaign_ids):
             history.catch_up(campaign)
         db.rows_changed(sa.delete(CampaignOfficial).where(*which))
-        for campaign in campaigns:
-            db.session.expire(campaign, ["seats"])
+        for campaign in _with_seats(campaign_ids):
             history.record(campaign, VersionCause.SAVED)
+
+
+def _with_seats(campaign_ids: Collection[int]) -> Sequence[Campaign]:
+    """Campaigns with their officials as they are in the database now, read at once: there may be very many."""
+    query = sa.select(Campaign).where(Campaign.id.in_(campaign_ids))
+    seats = selectinload(Campaign.seats).joinedload(CampaignOfficial.official)
+    return db.session.scalars(query.options(seats).execution_options(populate_existing=True)).all()
 
 
 def is_written_to(official_id: int) -> bool:
@@ -110,8 +116,8 @@ def seat(campaign: Campaign, official_ids: Collection[int], cause: VersionCause 
             sa.insert(CampaignOfficial),
             [{"campaign_id": campaign.id, "official_id": id_, "position": last + n} for n, id_ in enumerate(new, 1)],
         )
-        db.session.expire(campaign, ["seats"])
-        history.record(campaign, cause)
+        (whole,) = _with_seats([campaign.id])
+        history.record(whole, cause)
         stop_where_reported()
     return new
 
