@@ -197,9 +197,7 @@ def test_where_letters_wait_the_new_ones_go_out_of_use_and_where_some_left_they_
 
 
 @only_sqlite
-def test_a_file_is_its_owners_alone_and_has_an_end(
-    site: Site, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_is_its_owners_alone_and_has_an_end(site: Site, sign_in: SignIn) -> None:
     owner, other = sign_in(StaffRole.CAMPAIGNER, ITALY), sign_in(StaffRole.ADMIN)
     path = sent(poster(owner), "id,name,email,language\nin-water,Mine now,x@example.org,en\n")
     assert "campaigns that are not yours" in owner.get(path).text
@@ -213,8 +211,7 @@ def test_a_file_is_its_owners_alone_and_has_an_end(
     foreign = sent(poster(owner), GOOD)
     assert poster(owner)(f"{foreign}/choices", language="", country="", campaign="india-water").status_code == 303
     assert site.stored(OfficialImport)[-1].choices["campaign"] == "", "only campaigns of her own"
-    moment = db.now() + staging.DECIDE_WITHIN
-    monkeypatch.setattr(db, "now", lambda: moment)
+    site.change(OfficialImport, OfficialImport.id > 0, created_at=db.now() - staging.DECIDE_WITHIN)
     assert owner.get(foreign).status_code == 404
     with site.app.app_context():
         assert staging.forget_old() == 1
