@@ -101,3 +101,19 @@ def test_above_the_limit_503_is_said_at_once(pair: tuple[socket.socket, socket.s
     assert worker.leaving == {}
     assert server.fileno() == -1
     worker.poller.close()
+
+
+def test_slow_files_of_staff_hold_two_threads_and_no_more(pair: tuple[socket.socket, socket.socket]) -> None:
+    client, server = pair
+    client.sendall(UPLOAD)
+    server.recv(1, socket.MSG_PEEK | socket.MSG_WAITALL)
+    assert patient_worker.is_upload(server)
+    worker = PatientWorker.__new__(PatientWorker)
+    worker.in_hand, worker.nr_conns, worker.leaving = 2, 3, {}
+    worker.uploads = {object() for _ in range(patient_worker.MOST_UPLOADS)}  # type: ignore[misc]
+    worker.poller = selectors.DefaultSelector()
+    worker._give_to_thread(_Conn(server))
+    client.settimeout(5)
+    assert client.recv(65_536).startswith(b"HTTP/1.1 503 ")
+    assert (worker.in_hand, worker.nr_conns) == (2, 2)
+    worker.poller.close()
