@@ -10,7 +10,7 @@ from wtforms.fields import SelectChoice  # type: ignore[attr-defined]
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from actionkit.campaigns.models import Campaign
-from actionkit.forms import BaseForm, an_address, email_field
+from actionkit.forms import BaseForm, EmailField, an_address, line, required
 from actionkit.staff.models import StaffRole
 
 ROLES = {
@@ -52,7 +52,9 @@ class RoleForm(BaseForm):
 class InviteForm(RoleForm):
     """Whom to invite."""
 
-    email = email_field()
-
-    def validate_email(self, field: Any) -> None:
-        an_address(self, field)
+    email = EmailField(
+        _("E-mail address"),
+        filters=[line],
+        validators=[required(_("Please enter an e-mail address.")), an_address],
+        render_kw={"autocomplete": "off", "type": "email", "inputmode": "email"},
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import has_request_context, request
+from flask import g, has_request_context, request
 from flask_login import current_user
 
 from actionkit.staff.models import StaffMember
@@ -26,6 +26,11 @@ def member() -> StaffMember | None:
 
 
 def member_id() -> int | None:
-    """The id of the signed-in member, or None; nobody on the console."""
+    """The id of the member for whom the request acts, or None; nobody on the console."""
     signed_in = member()
-    return signed_in.id if signed_in else None
+    return signed_in.id if signed_in else g.get("acting_member_id")
+
+
+def is_acting(member: StaffMember) -> None:
+    """Who has proven who she is and is not signed in yet: what this request does, it does for her."""
+    g.acting_member_id = member.id

@@ -63,6 +63,7 @@ def answer() -> Response | tuple[str, int]:
         flash(gettext("That took too long. Please sign in again."))
         return redirect(url_for("security.login"), 303)
     member, by, next_path = half
+    current.is_acting(member)
     form = CodeForm()
     if not form.validate():
         return _page(member, form, next_path), 422

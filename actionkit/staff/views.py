@@ -96,6 +96,7 @@ def _choose_password(token: str, purpose: LinkPurpose, template: str) -> tuple[s
     if not form.validate():
         return render_template(template, member=member, form=form), 422
     member = operations.use_link(token, purpose)
+    current.is_acting(member)
     if purpose is LinkPurpose.INVITATION:
         audit.record("accept-invitation", member.email)
     operations.set_password(member, form.new_password.data or "")
