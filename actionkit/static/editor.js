@@ -95,7 +95,7 @@
     const isLetter = name === "subject" || name === "template";
     if (isLetter) last = event.target;
     const show = () => {
-      const panel = part.closest("aside");
+      const panel = part.closest(".editor-preview");
       const letters = part.querySelector("[data-letters]").getBoundingClientRect().top;
       panel.scrollTop = isLetter ? panel.scrollTop + letters - panel.getBoundingClientRect().top - 16 : 0;
     };
