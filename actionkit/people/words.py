@@ -62,9 +62,8 @@ ACTIONS: dict[str, Any] = {
     "undo-import": _("began to take imported signatures back"),
     "discard-import": _("threw a file of signatures away"),
     "import-done": _("imported signatures"),
-    "import-cancelled": _("stopped importing signatures"),
+    "import-stopped": _("stopped importing signatures"),
     "import-undone": _("took imported signatures back"),
-    "import-failed": _("could not import signatures"),
     # campaigns, programs and their pages
     "create-campaign": _("made a campaign"),
     "edit-campaign": _("edited a campaign"),
