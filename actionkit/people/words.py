@@ -53,6 +53,8 @@ ACTIONS: dict[str, Any] = {
     "export-asked-for": _("asked for a file"),
     "export-made": _("made a file that was asked for"),
     "download-export": _("took a file out"),
+    "export-letters-sent": _("sent the exported letters to their last row"),
+    "export-signatures-sent": _("sent the exported signatures to their last row"),
     "cancel-export": _("stopped the making of a file"),
     "delete-export": _("deleted a file"),
     "upload-import": _("sent in a file of signatures"),
