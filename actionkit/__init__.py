@@ -41,7 +41,7 @@ from actionkit.editing.version_views import blueprint as versions_blueprint
 from actionkit.exports.file_views import blueprint as files_blueprint
 from actionkit.exports.print_views import blueprint as printing_blueprint
 from actionkit.exports.views import blueprint as exports_blueprint
-from actionkit.figures import attention, opened
+from actionkit.figures import attention, opened_views
 from actionkit.figures.staff_views import blueprint as figures_blueprint
 from actionkit.imports.staff_views import blueprint as imports_blueprint
 from actionkit.letters import compose
@@ -142,7 +142,7 @@ def create_app(config: Config) -> Flask:
         review_blueprint,
         removals_blueprint,
         figures_blueprint,
-        opened.blueprint,
+        opened_views.blueprint,
         sending_blueprint,
         erase_blueprint,
         audit_blueprint,
@@ -157,7 +157,7 @@ def create_app(config: Config) -> Flask:
         app.register_blueprint(blueprint)
     turnstile.init_app(app)
     page_cache.init_app(app)
-    opened.init_app(app)
+    opened_views.init_app(app)
     cli.init_app(app)
     app.extensions["celery"] = celery_app.make_celery(app)
     return app

@@ -230,8 +230,8 @@ _NO_SKIPS = pytest.StashKey[bool]()
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what uses a database once on each kind; what is marked `one_database`, on SQLite or the one it names."""
-    named = [name for mark in metafunc.definition.iter_markers("parametrize") for name in mark.args[0]]
-    if "database_url" not in metafunc.fixturenames or "database_url" in named:
+    is_named = any("database_url" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if "database_url" not in metafunc.fixturenames or is_named:
         return
     one = metafunc.definition.get_closest_marker("one_database")
     kinds = ["sqlite", "postgresql"] if one is None else [*one.args, "sqlite"][:1]

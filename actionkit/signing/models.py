@@ -221,7 +221,7 @@ class Measure(StrEnum):
     GONE = "gone"
     """Of those, the ones that nobody confirmed and that are deleted; no value. SIGNED no longer holds them."""
     OPENED = "opened"
-    """How often the page with the form was opened, as far as browsers said so (`figures.opened`); no value."""
+    """How often the page with the form was opened, as far as browsers said so (`figures.opened_views`); no value."""
 
     @property
     def by_month(self) -> str:

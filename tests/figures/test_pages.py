@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from actionkit import db
 from actionkit.campaigns.models import Campaign
 from actionkit.figures import attention, goals, numbers, spans
-from actionkit.figures.opened import EVERY_SECONDS, MOST_CAMPAIGNS, Sums
+from actionkit.figures.opened_views import EVERY_SECONDS, MOST_CAMPAIGNS, Sums
 from actionkit.signing import counting
 from actionkit.signing.models import CountDay, Measure, Signature, SignatureState
 from actionkit.staff.models import StaffRole
