@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from flask_babel import gettext
 
 from actionkit.errors import ActionError
+from actionkit.languages import gettext_noop
 
 LARGEST_FILE = 5_000_000
 """Bytes. Twenty thousand officials are less, and to read them takes a worker some seconds and 40 MB."""
 MOST_ROWS = 20_000
 
 _NO_TEXT = {
-    b"PK\x03\x04": "a spreadsheet or another archive",
-    b"\xd0\xcf\x11\xe0": "an old spreadsheet",
-    b"%PDF": "a PDF file",
-    b"\x1f\x8b": "a compressed file",
+    b"PK\x03\x04": gettext_noop("a spreadsheet or another archive"),
+    b"\xd0\xcf\x11\xe0": gettext_noop("an old spreadsheet"),
+    b"%PDF": gettext_noop("a PDF file"),
+    b"\x1f\x8b": gettext_noop("a compressed file"),
 }
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
