@@ -129,9 +129,7 @@ def start(slug: str, public_id: str) -> Response | tuple[str, int]:
     reason = form.reason.data or ""
     if removals.start(removal, reason, current.member_id()):
         criteria = Rule.of(removal.rule).criteria
-        audit.record(
-            "start-removal", slug, removal=public_id, criteria=criteria, counted=removal.counted
-        )
+        audit.record("start-removal", slug, removal=public_id, criteria=criteria, counted=removal.counted)
     else:
         flash(gettext("Nothing was changed: this was started before."))
     db.session.commit()

@@ -45,16 +45,15 @@ class Wanted:
     """The public id of one."""
 
     @classmethod
-    def of(cls, query: Mapping[str, str]) -> Wanted:
-        """What the query of a page's address asks for."""
-        asked = {name: query.get(name, "").strip()[:LONGEST_SEARCH] for name in cls.__dataclass_fields__}
-        return cls(**{**asked, "text": query.get("q", "").strip()[:LONGEST_SEARCH]})
+    def of(cls, asked: Mapping[str, str], text: str = "") -> Wanted:
+        """What a page's address or a form asks for; a text comes by form only."""
+        given = {name: asked.get(name, "") for name in cls.__dataclass_fields__} | {"text": text}
+        return cls(**{name: value.strip()[:LONGEST_SEARCH] for name, value in given.items()})
 
     @property
     def query(self) -> dict[str, str]:
-        """The query of links that ask for the same."""
-        asked = {name: value for name, value in vars(self).items() if value and name != "text"}
-        return {"q": self.text, **asked} if self.text else asked
+        """The query of links that ask for the same, but for the text: addresses of pages hold no person's data."""
+        return {name: value for name, value in vars(self).items() if value and name != "text"}
 
 
 def signatures(campaign_id: int, wanted: Wanted, *, number: int) -> Page[sa.Row[*tuple[Any, ...]]]:

@@ -52,9 +52,22 @@ def index() -> str:
 @blueprint.get("/campaigns/<slug>/signatures")
 @rights.needs(Right.VIEW)
 def signatures(slug: str) -> str:
+    return _signatures(slug, search.Wanted.of(request.args), request.args.get("page", ""))
+
+
+@blueprint.post("/campaigns/<slug>/signatures")
+@rights.needs(Right.VIEW)
+def search_signatures(slug: str) -> str:
+    """The same for a name, an address or a postcode, which must not stand in the address of a page."""
+    db.reading()
+    return _signatures(
+        slug, search.Wanted.of(request.form, text=request.form.get("q", "")), request.form.get("page", "")
+    )
+
+
+def _signatures(slug: str, wanted: search.Wanted, page: str) -> str:
     campaign = campaign_for(Right.VIEW, slug)
-    wanted = search.Wanted.of(request.args)
-    found = search.signatures(campaign.id, wanted, number=page_number(request.args.get("page", "")))
+    found = search.signatures(campaign.id, wanted, number=page_number(page))
     return render_template(
         "desk/signatures.html",
         campaign=campaign,

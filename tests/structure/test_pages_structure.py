@@ -43,7 +43,7 @@ DESK = [
     "/staff/people/1",
     "/staff/audit",
     f"/staff/campaigns/{ITALY}/signatures",
-    f"/staff/campaigns/{ITALY}/signatures?state=held&q=x",
+    f"/staff/campaigns/{ITALY}/signatures?state=held",
     f"/staff/campaigns/{ITALY}/letters",
     f"/staff/campaigns/{ITALY}/removals",
     f"/staff/campaigns/{ITALY}/removals/new",
