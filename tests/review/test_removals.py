@@ -645,6 +645,6 @@ def test_only_who_may_act_on_this_campaign(desk: Desk, fill: Fill, sign_in: Sign
     assert desk.site.one(Removal).state == "done"
     assert desk.audited() == ["count-removal", "start-removal", "removal-done"]
     said = " ".join(str(entry.detail) for entry in desk.site.stored(AuditEntry))
-    assert "because" not in said, "the removal keeps it, where an erasure can reach it"
+    assert "because" not in said, "free words stay with the removal"
     assert "'criteria': ['name']" in said
     assert "bob" not in said.lower(), "what a rule looks for may be a supporter's"
