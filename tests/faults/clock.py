@@ -188,8 +188,9 @@ class _Walk:
         self._expect_mail(email, otherwise)
 
     def _expect_mail(self, email: str, otherwise: str, *, mails: int = 1) -> None:
-        # Its own lease, one more, the rhythm of looking for ended leases, and what a busy machine needs.
-        seconds = 2 * self.lease + 10
+        # Its own lease, one more, the rhythm of looking for ended leases, and what a busy machine needs:
+        # much, beside other tests, and nothing to what the fault would make it wait.
+        seconds = 2 * self.lease + self.round.scale.pick(40, 10)
         try:
             wait_until(lambda: len(self.site.sink.to(email)) >= mails, seconds)
         except AssertionError:

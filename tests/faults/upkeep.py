@@ -63,13 +63,13 @@ def _upgrade(round_: Round, site: Site, release: Release, size: Size) -> None:
     round_.expect(not changed, f"{', '.join(changed)}: not what the old version stored")
     round_.lost += size.signatures - after["signatures"][0]
 
-    site.start_worker()
     site.start_web(round_.scale.pick(1, 2))
     pending = range(size.signatures - PENDING + 1, size.signatures + 1)
     for n in pending:
         path = release.link(released.public_id_of("submission", n), released.SIGNED)
         round_.expect(site.get(path)[0] == 200, "an old link does not show its page")
         round_.expect(site.post(path)[0] == 200, "an old link does not confirm")
+    site.start_worker()  # not earlier: it would remind those who have not confirmed
     round_.expect(site.confirmed() == size.signatures, "not all are confirmed who should be")
     letters = size.letters + PENDING * released.OFFICIALS
     wait_until(lambda: len({m.message_id for m in list(site.sink.received)}) >= letters, 300, "the due letters")
